@@ -1,9 +1,9 @@
 //! An array as a file states it: shape, order, element type, and just the bytes these call for.
 
-use crate::{Fault, MAX_VALUES};
+use crate::{Fault, samples::volume};
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
-/// Bytes whose number is exactly what shape and element type call for; at most [`MAX_VALUES`] elements, at least one.
+/// Bytes whose number is exactly what shape and element type call for; at most [`MAX_VALUES`](crate::MAX_VALUES) elements, at least one.
 pub(crate) struct RawArray {
     shape: Vec<usize>,
     /// Whether the first axis, not the last, runs fastest.
@@ -33,16 +33,7 @@ impl RawArray {
         if shape.contains(&0) {
             return Err(Fault::Empty);
         }
-        let count = shape
-            .iter()
-            .try_fold(1usize, |count, &axis| count.checked_mul(axis));
-        let Some(count) = count.filter(|&count| count <= MAX_VALUES) else {
-            return Err(Fault::TooLarge {
-                limit: MAX_VALUES as u64,
-                unit: "values",
-            });
-        };
-        let (expected, found) = ((count * element.width()) as u64, bytes.len() as u64);
+        let (expected, found) = ((volume(&shape)? * element.width()) as u64, bytes.len() as u64);
         if expected != found {
             return Err(Fault::Length { expected, found });
         }

@@ -3,7 +3,7 @@
 //! Records of 3073 bytes: a label 0..=9, then 3072 pixels: red, green and blue plane, each 32 rows of 32. Samples are
 //! [n, 3, 32, 32], pixels 0..=255.
 
-use crate::{Fault, Samples};
+use crate::{Fault, Samples, samples::volume};
 use ndarray::{ArrayD, IxDyn};
 
 /// Reads a batch.
@@ -19,6 +19,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Samples, Fault> {
             bytes.len()
         )));
     }
+    let shape = [records.len(), 3, 32, 32];
+    volume(&shape)?;
     if let Some(at) = records.iter().position(|record| record[0] > 9) {
         return Err(malformed(format!(
             "record {at} has label {}, above 9",
@@ -31,8 +33,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Samples, Fault> {
         .flat_map(|record| &record[1..])
         .map(|&pixel| pixel.into())
         .collect();
-    let inputs = ArrayD::from_shape_vec(IxDyn(&[records.len(), 3, 32, 32]), pixels)
-        .expect("a record holds 3 * 32 * 32 pixels");
+    let inputs = ArrayD::from_shape_vec(IxDyn(&shape), pixels).expect("a record holds 3 * 32 * 32 pixels");
     Samples::new(inputs, Some(labels))
 }
 

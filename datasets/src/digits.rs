@@ -91,7 +91,7 @@ const FILE: &[u8] = include_bytes!("../data/digits.csv.gz");
 fn decode(file: &[u8]) -> Result<Samples, Fault> {
     let rows = table::parse(&read::unpack(file)?, LabelColumn::Last)?;
     let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_by_key(|&row| SplitMix64::new(row as u64).next());
+    order.sort_by_key(|&row| SplitMix64::new(row as u64).next_word());
     let sixteenths = Preprocess {
         scale: 1.0 / 16.0,
         ..Preprocess::default()

@@ -11,6 +11,21 @@ use std::ops::Range;
 /// The most values one set may hold: 1 GiB of `f32`.
 pub const MAX_VALUES: usize = 1 << 28;
 
+/// The number of values an array of this shape holds, if that many may be held. An axis of length 0 counts as 1, so
+/// that the lengths of the others are bounded too.
+pub(crate) fn volume(shape: &[usize]) -> Result<usize, Fault> {
+    let volume = shape
+        .iter()
+        .try_fold(1usize, |volume, &axis| volume.checked_mul(axis.max(1)));
+    volume.filter(|&volume| volume <= MAX_VALUES).ok_or(TOO_LARGE)
+}
+
+/// The refusal of more than [`MAX_VALUES`].
+pub(crate) const TOO_LARGE: Fault = Fault::TooLarge {
+    limit: MAX_VALUES as u64,
+    unit: "values",
+};
+
 /// A set of samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {

@@ -3,32 +3,20 @@
 //! The generator is SplitMix64 [Steele, Lea, Flood, OOPSLA 2014]: 64 bits of state, the same numbers on every machine.
 //! It is predictable, so never a source of secrets or of canaries' positions.
 
-use crate::{Fault, Samples, samples::MAX_VALUES};
+use crate::{Fault, Samples, samples::volume};
 use ndarray::{ArrayD, IxDyn};
 use std::ops::Range;
 
 /// `n` unlabelled samples of the given shape, each value uniform in `range` (its end may be reached by rounding).
 ///
 /// # Errors
-/// Refuses more than [`MAX_VALUES`] values, and a range that is not finite.
+/// Refuses more than [`MAX_VALUES`](crate::MAX_VALUES) values, and a range that is not finite.
 pub fn uniform(seed: u64, n: usize, shape: &[usize], range: Range<f32>) -> Result<Samples, Fault> {
     let full: Vec<usize> = [n].iter().chain(shape).copied().collect();
-    let count = full
-        .iter()
-        .try_fold(1usize, |count, &axis| count.checked_mul(axis));
-    let too_large = Fault::TooLarge {
-        limit: MAX_VALUES as u64,
-        unit: "values",
-    };
-    let Some(count) = count.filter(|&count| count <= MAX_VALUES) else {
-        return Err(too_large);
-    };
+    volume(&full)?;
     let width = range.end - range.start;
-    let values = SplitMix64::new(seed)
-        .take(count)
-        .map(|word| range.start + width * unit(word))
-        .collect();
-    let inputs = ArrayD::from_shape_vec(IxDyn(&full), values).map_err(|_| too_large)?;
+    let mut words = SplitMix64::new(seed);
+    let inputs = ArrayD::from_shape_simple_fn(IxDyn(&full), || range.start + width * unit(words.next_word()));
     Samples::new(inputs, None)
 }
 
@@ -37,7 +25,7 @@ fn unit(word: u64) -> f32 {
     (word >> 40) as f32 / (1 << 24) as f32
 }
 
-/// The generator; an endless iterator of words.
+/// The generator.
 #[derive(Clone, Debug)]
 pub struct SplitMix64(u64);
 
@@ -46,17 +34,14 @@ impl SplitMix64 {
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
-}
 
-impl Iterator for SplitMix64 {
-    type Item = u64;
-
-    fn next(&mut self) -> Option<u64> {
+    /// The next word.
+    pub fn next_word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        Some(z ^ (z >> 31))
+        z ^ (z >> 31)
     }
 }
 
@@ -67,7 +52,8 @@ mod tests {
 
     #[test]
     fn splitmix_from_a_known_seed_gives_the_published_words() {
-        let words: Vec<u64> = SplitMix64::new(1_234_567).take(3).collect();
+        let mut generator = SplitMix64::new(1_234_567);
+        let words = [(); 3].map(|()| generator.next_word());
         assert_eq!(
             words,
             [

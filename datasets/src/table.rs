@@ -1,10 +1,10 @@
 //! Tables of comma-separated numbers [RFC 4180], one sample a row.
 //!
 //! The label column is what the caller says, nothing is guessed; it holds class numbers 0, 1, 2, ... The other columns
-//! are the inputs, shape [columns]. A first row without any number is a header, and skipped. Every row has
+//! are the inputs, one axis. A first row without any number is a header, and skipped. Every row has
 //! as many cells as the first; spaces around a number are allowed, empty cells are not.
 
-use crate::{Fault, MAX_VALUES, Samples, array::class};
+use crate::{Fault, MAX_VALUES, Samples, array::class, samples::TOO_LARGE};
 use csv::{ByteRecord, ReaderBuilder};
 use ndarray::{ArrayD, IxDyn};
 
@@ -33,15 +33,12 @@ pub(crate) fn parse(bytes: &[u8], label: LabelColumn) -> Result<Samples, Fault> 
         }
         let label_at = match label {
             LabelColumn::First => Some(0),
-            LabelColumn::Last => Some(record.len() - 1),
+            LabelColumn::Last => record.len().checked_sub(1),
             LabelColumn::None => None,
         };
         columns = record.len() - usize::from(label_at.is_some());
         if inputs.len() + columns > MAX_VALUES {
-            return Err(Fault::TooLarge {
-                limit: MAX_VALUES as u64,
-                unit: "values",
-            });
+            return Err(TOO_LARGE);
         }
         rows += 1;
         for (column, cell) in record.iter().enumerate() {
@@ -81,6 +78,7 @@ fn malformed(error: csv::Error) -> Fault {
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn flat(samples: &Samples) -> Vec<f32> {
         samples.inputs().iter().copied().collect()
@@ -144,6 +142,17 @@ mod tests {
     fn values_beyond_f32_are_refused_by_sample() {
         let fault = parse(b"1\n1e39\n", LabelColumn::None).unwrap_err();
         assert!(matches!(fault, Fault::NonFinite { sample: 1 }), "{fault}");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_tables_never_panic(text in "[0-9,.\"\n x-]{0,60}") {
+            for label in [LabelColumn::First, LabelColumn::Last, LabelColumn::None] {
+                if let Ok(samples) = parse(text.as_bytes(), label) {
+                    prop_assert_eq!(samples.labels().is_some(), label != LabelColumn::None);
+                }
+            }
+        }
     }
 
     #[test]
