@@ -1,1 +1,5 @@
 //! Placeholder.
+
+pub mod net;
+
+pub mod import;
