@@ -1,5 +1,8 @@
-//! Placeholder.
-
-pub mod net;
+//! **serin**: know that the model you were promised is the model that answered, and that it answered truthfully.
+//!
+//! *How to do it*: import a model, prove, compute, talk, and put it on a command line. What is true is in `serin-circuits`,
+//! when to believe it in `serin-verifier`; a client that only checks links those two alone.
 
 pub mod import;
+pub mod net;
+pub mod prover;

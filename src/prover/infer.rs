@@ -1,0 +1,107 @@
+//! The integer engine that serves: protocols §0 at speed, and the trace it leaves for a proof.
+//!
+//! Returns exactly the integers of [`serin_circuits::reference`]; sums are kept modulo 2^32, and the graph's static bounds
+//! say that the true sums fit `i32`. Batches are split over rayon's threads.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use serin_circuits::engine::{At, Engine, Rescale, run};
+use serin_circuits::graph::{Graph, Linear, Window};
+use serin_circuits::reference;
+use serin_circuits::tensor::Tensor;
+use serin_circuits::weights::Weights;
+
+use super::kernels::linear::linear;
+
+/// Input and accumulators of one linear node.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// X.
+    pub input: Arc<Tensor>,
+    /// Y.
+    pub accumulators: Arc<Tensor>,
+}
+
+/// What an inference leaves behind: the answer, and every linear node's input and accumulators.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    layers: Vec<Layer>,
+    output: Arc<Tensor>,
+}
+
+impl Trace {
+    /// The answer.
+    pub fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    /// One entry per linear node in order.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Replaces one linear node's accumulators: for whoever studies what a dishonest server could say.
+    pub fn with_accumulators(mut self, linear_index: usize, accumulators: Tensor) -> Self {
+        self.layers[linear_index].accumulators = Arc::new(accumulators);
+        self
+    }
+}
+
+/// The answer to a batch whose entries lie in the graph's input range.
+pub fn infer(graph: &Graph, weights: &Weights, inputs: &Tensor) -> Tensor {
+    let mut engine = Fast { weights, layers: None };
+    let Ok(output) = run(graph, &mut engine, Arc::new(inputs.clone()));
+    Arc::unwrap_or_clone(output)
+}
+
+/// [`infer`], keeping what a proof needs.
+pub fn infer_traced(graph: &Graph, weights: &Weights, inputs: &Tensor) -> Trace {
+    let mut engine = Fast { weights, layers: Some(Vec::with_capacity(weights.tensors().len())) };
+    let Ok(output) = run(graph, &mut engine, Arc::new(inputs.clone()));
+    Trace { layers: engine.layers.unwrap_or_default(), output }
+}
+
+struct Fast<'w> {
+    weights: &'w Weights,
+    layers: Option<Vec<Layer>>,
+}
+
+impl Engine for Fast<'_> {
+    type Wire = Arc<Tensor>;
+    type Error = Infallible;
+
+    fn linear(&mut self, at: At<'_>, geometry: &Linear, x: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
+        let y = Arc::new(linear(geometry, &self.weights.tensors()[at.linear_index], x, &at.node.output.shape));
+        if let Some(layers) = &mut self.layers {
+            layers.push(Layer { input: Arc::clone(x), accumulators: Arc::clone(&y) });
+        }
+        Ok(y)
+    }
+
+    fn add(&mut self, _: At<'_>, shifts: [u8; 2], a: &Arc<Tensor>, b: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
+        Ok(Arc::new(reference::add(shifts, a, b)))
+    }
+
+    fn rescale(&mut self, _: At<'_>, by: Rescale, x: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
+        Ok(Arc::new(reference::rescale(by, x)))
+    }
+
+    fn max_pool(&mut self, at: At<'_>, window: &Window, x: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
+        Ok(Arc::new(reference::max_pool(window, x, &at.node.output.shape)))
+    }
+
+    fn average_pool(
+        &mut self,
+        at: At<'_>,
+        window: &Window,
+        multiplier: i32,
+        x: &Arc<Tensor>,
+    ) -> Result<Arc<Tensor>, Infallible> {
+        Ok(Arc::new(reference::average_pool(window, multiplier, x, &at.node.output.shape)))
+    }
+
+    fn reshape(&mut self, at: At<'_>, x: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
+        Ok(Arc::new(reference::reshape(x, &at.node.output.shape)))
+    }
+}

@@ -1,0 +1,6 @@
+//! The integration tests, one binary, modules by subject.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod protocols;
+mod world;

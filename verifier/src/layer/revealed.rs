@@ -1,0 +1,137 @@
+//! `revealed`: the server sends every linear node's accumulators; the client recomputes the rest itself.
+//!
+//! The prover says all accumulators but the last node's (those are the answer), each at its range's width. The checker walks the
+//! graph over them ([`Checker`]): a linear node's output is what was said, every other node is recomputed, so the walk ends in
+//! the answer that follows from the activations, which must be the answer given. Then every linear node is proved against the
+//! committed weights ([`super::linear`]) and all claims are settled at once ([`super::claims`]).
+//!
+//! What this shows the client: every activation of the model on its own queries. With enough queries of its choice a client can
+//! solve for the weights of a layer whose inputs and accumulators it sees; a server that minds must not offer this mode.
+
+use std::rc::Rc;
+
+use serin_circuits::engine::{At, Engine, Rescale, run};
+use serin_circuits::graph::{Linear, Node, Window};
+use serin_circuits::reference;
+use serin_circuits::relation::linear::Point;
+use serin_circuits::tensor::Tensor;
+use serin_circuits::weights::Layout;
+
+use super::claims::{ClaimsProver, settle};
+use super::linear::{Known, LinearProver, Seen, linear};
+use crate::rejection::{Fault, Place, Rejection};
+use crate::script::Script;
+use crate::statement::Statement;
+
+/// The label under which accumulators are said.
+pub const ACTIVATIONS: &str = "accumulators";
+
+/// What the prover brings.
+pub trait Prover: ClaimsProver {
+    /// The accumulators of the linear node with this index among linear nodes.
+    fn accumulators(&self, linear_index: usize) -> &[i32];
+    /// The tables of a linear node at a point.
+    fn linear(&self, linear_index: usize, point: &Point) -> Box<dyn LinearProver>;
+}
+
+/// Runs the whole conversation after the statement was absorbed.
+pub fn revealed<S: Script>(
+    script: &mut S,
+    statement: &Statement<'_>,
+    layout: &Layout,
+    prover: Option<&dyn Prover>,
+) -> Result<(), Rejection> {
+    let graph = statement.graph;
+    let batch = statement.inputs.batch();
+    let mut said = Vec::new();
+    for (i, (index, _)) in graph.linears().enumerate() {
+        let node = &graph.nodes()[index];
+        if index + 1 == graph.nodes().len() {
+            said.push(script.check_only(|| statement.outputs.values().to_vec()));
+            continue;
+        }
+        script.enter(place(index, node));
+        let count = batch.saturating_mul(node.output.len());
+        let accumulators = || prover.map_or(&[][..], |p| p.accumulators(i));
+        said.push(script.reveal(ACTIVATIONS, count, node.output.range, accumulators)?);
+    }
+    let layers = script.check_only(|| walk(statement, said)).transpose()?;
+
+    let mut claims = Vec::with_capacity(2 * layout.places().len());
+    for (i, ((index, geometry), places)) in graph.linears().zip(layout.places()).enumerate() {
+        let node = &graph.nodes()[index];
+        script.enter(place(index, node));
+        let seen = layers.as_ref().and_then(|layers| layers.get(i)).map(|(x, y)| Seen {
+            x,
+            x_range: graph.port(node.inputs[0]).range,
+            y,
+            y_range: node.output.range,
+        });
+        let begin = prover.map(|p| move |point: &Point| p.linear(i, point));
+        claims.extend(linear(script, Known { linear: geometry, places, batch }, seen, begin)?);
+    }
+    settle(script, layout.bits(), statement.weights, &claims, prover.map(|p| p as &dyn ClaimsProver))
+}
+
+fn place(index: usize, node: &Node) -> Place {
+    Place::Node { index, name: node.name.clone() }
+}
+
+/// Input and accumulators of every linear node.
+type Layers = Vec<(Rc<Tensor>, Rc<Tensor>)>;
+
+/// Recomputes all that is not linear; the end must be the answer.
+fn walk(statement: &Statement<'_>, said: Vec<Option<Vec<i32>>>) -> Result<Layers, Rejection> {
+    let mut checker = Checker { batch: statement.inputs.batch(), said: said.into_iter(), layers: Vec::new() };
+    let output = run(statement.graph, &mut checker, Rc::new(statement.inputs.clone()))?;
+    if *output == *statement.outputs {
+        return Ok(checker.layers);
+    }
+    let len = statement.outputs.sample_len().max(1);
+    let differs = output.values().iter().zip(statement.outputs.values()).position(|(a, b)| a != b);
+    let fault = Fault::Output { sample: differs.unwrap_or(0) / len };
+    Err(Rejection::new(Place::Statement, fault))
+}
+
+/// The engine of the checker's walk.
+struct Checker<I> {
+    batch: usize,
+    said: I,
+    layers: Layers,
+}
+
+impl<I: Iterator<Item = Option<Vec<i32>>>> Engine for Checker<I> {
+    type Wire = Rc<Tensor>;
+    type Error = Rejection;
+
+    fn linear(&mut self, at: At<'_>, _: &Linear, x: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
+        let values = self.said.next().flatten().unwrap_or_default();
+        let Some(y) = Tensor::new(self.batch, &at.node.output.shape, values) else {
+            let fault = Fault::Answer("its accumulators have another size".into());
+            return Err(Rejection::new(place(at.index, at.node), fault));
+        };
+        let y = Rc::new(y);
+        self.layers.push((Rc::clone(x), Rc::clone(&y)));
+        Ok(y)
+    }
+
+    fn add(&mut self, _: At<'_>, shifts: [u8; 2], a: &Rc<Tensor>, b: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
+        Ok(Rc::new(reference::add(shifts, a, b)))
+    }
+
+    fn rescale(&mut self, _: At<'_>, by: Rescale, x: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
+        Ok(Rc::new(reference::rescale(by, x)))
+    }
+
+    fn max_pool(&mut self, at: At<'_>, window: &Window, x: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
+        Ok(Rc::new(reference::max_pool(window, x, &at.node.output.shape)))
+    }
+
+    fn average_pool(&mut self, at: At<'_>, window: &Window, multiplier: i32, x: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
+        Ok(Rc::new(reference::average_pool(window, multiplier, x, &at.node.output.shape)))
+    }
+
+    fn reshape(&mut self, at: At<'_>, x: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
+        Ok(Rc::new(reference::reshape(x, &at.node.output.shape)))
+    }
+}

@@ -1,0 +1,15 @@
+//! Caps on what a verifier is willing to look at, checked before anything is allocated.
+//!
+//! Every size in a proof follows from the statement; these bound the statement itself.
+
+/// Most samples in one batch, canaries and copies included.
+pub const MAX_BATCH: usize = 1 << 20;
+
+/// Most entries of one tensor over the whole batch.
+pub const MAX_BATCH_ENTRIES: usize = 1 << 30;
+
+/// log₂ of the longest weight vector.
+pub const MAX_COMMITTED_BITS: usize = 30;
+
+/// Most bytes in a server's name.
+pub const MAX_SERVER_NAME: usize = 256;

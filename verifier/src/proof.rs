@@ -1,0 +1,20 @@
+//! The form of a proof: a header, then the messages of the conversation in order, nothing else.
+//!
+//! The header names format, version, mode and suite (Goldilocks², rate-1/4 Reed–Solomon, 150 columns, SHA-256). Sizes are not
+//! written: every one follows from the statement ([`crate::script`]).
+
+/// What a proof hides and how it treats non-linear nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Activations are sent; the client recomputes the non-linear nodes.
+    Revealed,
+}
+
+impl Mode {
+    /// The exact header of a proof in this mode.
+    pub fn header(self) -> &'static str {
+        match self {
+            Mode::Revealed => "serin-proof/1 revealed goldilocks2-rs4-150-sha256\n",
+        }
+    }
+}

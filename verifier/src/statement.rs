@@ -1,0 +1,88 @@
+//! What a proof is about: one batch of questions and answers, under one card, in one session.
+//!
+//! [`Statement::absorb`] destructures the statement, so that a new field cannot be left out of the transcript; it binds
+//! the graph's digest, the weight commitment, the server's name, the session, every input and every output before the first
+//! coin. [`Statement::check`] holds sizes and ranges against the graph, so that nothing later can fail to fit.
+
+use serin_circuits::codec::{Digest, pack};
+use serin_circuits::graph::{Graph, Port};
+use serin_circuits::tensor::Tensor;
+use serin_circuits::weights::Layout;
+
+use crate::limits;
+use crate::rejection::{Fault, Place, Rejection};
+use crate::script::Script;
+
+/// A batch of questions and their answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement<'a> {
+    /// The public graph.
+    pub graph: &'a Graph,
+    /// The commitment to the weights.
+    pub weights: &'a Digest,
+    /// The server that answered.
+    pub server: &'a str,
+    /// The session: fresh random bytes of the asker, so that no older answer can be replayed.
+    pub session: &'a [u8; 32],
+    /// The questions, in the graph's input range.
+    pub inputs: &'a Tensor,
+    /// The answers.
+    pub outputs: &'a Tensor,
+}
+
+impl Statement<'_> {
+    /// Binds the whole statement.
+    pub fn absorb<S: Script>(&self, script: &mut S) {
+        let Statement { graph, weights, server, session, inputs, outputs } = *self;
+        script.absorb("graph", &graph.digest());
+        script.absorb("weights", weights);
+        script.absorb("server", server.as_bytes());
+        script.absorb("session", session);
+        script.absorb("batch", &(inputs.batch() as u64).to_le_bytes());
+        script.absorb("inputs", &pack(inputs.values(), graph.input().range));
+        script.absorb("outputs", &pack(outputs.values(), graph.output().range));
+    }
+
+    /// Holds every size and range against the graph.
+    pub fn check(&self) -> Result<Layout, Rejection> {
+        let reject = |fault| Rejection::new(Place::Statement, fault);
+        let layout = Layout::of(self.graph);
+        if layout.bits() > limits::MAX_COMMITTED_BITS {
+            return Err(Rejection::new(Place::Card, Fault::TooLarge));
+        }
+        if self.server.len() > limits::MAX_SERVER_NAME {
+            return Err(reject(Fault::Question("the server's name is too long".into())));
+        }
+        let batch = self.inputs.batch();
+        if batch == 0 || batch > limits::MAX_BATCH {
+            let text = format!("a batch holds 1 to {} samples, this one {batch}", limits::MAX_BATCH);
+            return Err(reject(Fault::Question(text)));
+        }
+        let ports = self.graph.nodes().iter().map(|node| node.output.len());
+        let widest = ports.chain([self.graph.input().len()]).max().unwrap_or(0);
+        if widest.saturating_mul(batch) > limits::MAX_BATCH_ENTRIES {
+            let text = format!("{batch} samples of this model are more than one batch may hold; ask fewer at a time");
+            return Err(reject(Fault::Question(text)));
+        }
+        fits(self.inputs, self.graph.input()).map_err(|text| reject(Fault::Question(text)))?;
+        fits(self.outputs, self.graph.output()).map_err(|text| reject(Fault::Answer(text)))?;
+        if self.outputs.batch() != batch {
+            let text = format!("{} answers to {batch} questions", self.outputs.batch());
+            return Err(reject(Fault::Answer(text)));
+        }
+        Ok(layout)
+    }
+}
+
+/// Whether a tensor fits a port; says what does not.
+pub fn fits(tensor: &Tensor, port: &Port) -> Result<(), String> {
+    if tensor.shape() != port.shape {
+        return Err(format!("samples of shape {:?} where the model has {:?}", tensor.shape(), port.shape));
+    }
+    match tensor.first_outside(port.range) {
+        Some((sample, offset, value)) => {
+            Err(format!("sample {sample} holds {value} at {offset}, outside the range {}", port.range))
+        }
+        None => Ok(()),
+    }
+}
