@@ -71,13 +71,13 @@ impl Card {
         let reject = |fault| Err(Rejection::new(Place::Card, fault));
         if self.scheme != SCHEME {
             let text = format!("the card uses `{}` and this version reads `{SCHEME}`", self.scheme);
-            return reject(Fault::Question(text));
+            return reject(Fault::Card(text));
         }
         if self.server.len() > limits::MAX_SERVER_NAME {
-            return reject(Fault::Question("the server's name is too long".into()));
+            return reject(Fault::Card("the server's name is too long".into()));
         }
         if self.accuracy.is_some_and(|a| !(0.0..=1.0).contains(&a)) {
-            return reject(Fault::Question("the claimed accuracy is not between 0 and 1".into()));
+            return reject(Fault::Card("the claimed accuracy is not between 0 and 1".into()));
         }
         if *self != Self::new(&self.server, graph, self.weights, self.accuracy) {
             return reject(Fault::Graph);

@@ -58,6 +58,9 @@ pub enum Fault {
     /// The bytes do not decode.
     #[error("malformed: {0}")]
     Malformed(#[from] DecodeError),
+    /// The card is not one this version takes.
+    #[error("{0}; fetch the card again from a source you trust")]
+    Card(String),
     /// The graph is not the one the card pins.
     #[error("the graph is not the one the card pins; fetch the card again from a source you trust")]
     Graph,
@@ -128,7 +131,7 @@ impl Rejection {
     pub fn blame(&self) -> Blame {
         match &self.fault {
             Fault::Question(_) => Blame::Asker,
-            Fault::TooLarge => Blame::Card,
+            Fault::Card(_) | Fault::TooLarge => Blame::Card,
             Fault::Malformed(_)
             | Fault::Graph
             | Fault::Server

@@ -1,0 +1,379 @@
+//! The tamper manifest: every message of a proof, its mutation, and the very rejection that mutation must raise. Fields of
+//! statement and card: [`statement`]; bytes without regard to what they mean: [`bytes`].
+//!
+//! A proof's messages are taken from [`Accepted::outline`](serin_verifier::verify::Accepted), so a message nobody wrote a row
+//! for fails the test, and so does a row that no proof uses. What a change of transcript does downstream is part of the rows:
+//! a message that precedes coins spoils every later check, and the first of them is the one that must speak.
+
+mod bytes;
+mod statement;
+
+use serin::prover::Model;
+use serin_circuits::codec::DecodeError;
+use serin_circuits::field::MODULUS;
+use serin_circuits::graph::Graph;
+use serin_circuits::tensor::Tensor;
+use serin_verifier::proof::Mode;
+use serin_verifier::rejection::{Blame, Fault, Place, Rejection};
+use serin_verifier::script::Message;
+use serin_verifier::statement::Statement;
+use serin_verifier::verify::verify;
+
+use crate::world::{Net, SESSION, batch, models};
+
+/// Where a rejection must stand, seen from the message that was changed.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    /// The message's own place.
+    Here,
+    /// Some node.
+    Node,
+    /// The first linear node: the first check after the first coin.
+    First,
+    Statement,
+    Proof,
+    Claims,
+    Opening,
+}
+
+/// What it must have found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Header,
+    Truncated,
+    Value,
+    Leftover,
+    Answer,
+    Output,
+    Product,
+    Weights,
+    Path,
+    Column,
+    Other,
+}
+
+fn kind(fault: &Fault) -> Kind {
+    match fault {
+        Fault::Malformed(DecodeError::Header { .. }) => Kind::Header,
+        Fault::Malformed(DecodeError::Truncated { .. }) => Kind::Truncated,
+        Fault::Malformed(DecodeError::Value { .. }) => Kind::Value,
+        Fault::Malformed(DecodeError::Leftover { .. }) => Kind::Leftover,
+        Fault::Answer(_) => Kind::Answer,
+        Fault::Output { .. } => Kind::Output,
+        Fault::Product => Kind::Product,
+        Fault::Weights => Kind::Weights,
+        Fault::Path => Kind::Path,
+        Fault::Column { .. } => Kind::Column,
+        _ => Kind::Other,
+    }
+}
+
+/// One of the rejections a mutation may raise; where there are several, the coins or the values decide which.
+type Expected = &'static [(At, Kind)];
+
+/// One kind of message, and what must come of each mutation.
+struct Row {
+    /// `"proof"`, `"node"`, `"claims"` or `"opening"`.
+    place: &'static str,
+    label: &'static str,
+    /// Bytes of one of its words; 0 where the node's range says.
+    word: usize,
+    /// A bit flipped in, or one added to, its first, middle or last word; the first and last word exchanged.
+    altered: Expected,
+    /// A word of ones, which lies beyond every field's modulus and every node's range.
+    beyond: Expected,
+    /// All from here on missing.
+    cut: Expected,
+    /// A word of zeros put before it.
+    inserted: Expected,
+}
+
+/// After a wrong message before the column draw, either other columns are drawn, or (in a short code) the same all.
+const SPOILED_OPENING: Expected = &[
+    (At::Opening, Kind::Path),
+    (At::Opening, Kind::Column),
+    (At::Opening, Kind::Truncated),
+];
+/// As above; and where the matrix has but one row, the opening does not depend on the point, and only its value is wrong.
+const SPOILED_POINT: Expected = &[
+    (At::Opening, Kind::Path),
+    (At::Opening, Kind::Column),
+    (At::Opening, Kind::Truncated),
+    (At::Claims, Kind::Weights),
+];
+const TRUNCATED: Expected = &[(At::Here, Kind::Truncated)];
+
+const MANIFEST: [Row; 9] = [
+    Row {
+        place: "proof",
+        label: "header",
+        word: 1,
+        altered: &[(At::Proof, Kind::Header)],
+        beyond: &[(At::Proof, Kind::Header)],
+        cut: &[(At::Proof, Kind::Header)],
+        inserted: &[(At::Proof, Kind::Header)],
+    },
+    Row {
+        place: "node",
+        label: "accumulators",
+        word: 0,
+        altered: &[(At::Statement, Kind::Output), (At::First, Kind::Product)],
+        beyond: &[(At::Here, Kind::Answer)],
+        cut: TRUNCATED,
+        inserted: &[
+            (At::Node, Kind::Answer),
+            (At::Statement, Kind::Output),
+            (At::First, Kind::Product),
+        ],
+    },
+    Row {
+        place: "node",
+        label: "bias",
+        word: 16,
+        altered: &[(At::Here, Kind::Product)],
+        beyond: &[(At::Here, Kind::Value)],
+        cut: TRUNCATED,
+        inserted: &[(At::Here, Kind::Product)],
+    },
+    Row {
+        place: "node",
+        label: "round",
+        word: 16,
+        altered: &[(At::Here, Kind::Product)],
+        beyond: &[(At::Here, Kind::Value)],
+        cut: TRUNCATED,
+        inserted: &[(At::Here, Kind::Product)],
+    },
+    Row {
+        place: "node",
+        label: "weight",
+        word: 16,
+        altered: &[(At::Here, Kind::Product)],
+        beyond: &[(At::Here, Kind::Value)],
+        cut: TRUNCATED,
+        inserted: &[(At::Here, Kind::Product)],
+    },
+    Row {
+        place: "claims",
+        label: "round",
+        word: 16,
+        altered: SPOILED_POINT,
+        beyond: &[(At::Here, Kind::Value)],
+        cut: TRUNCATED,
+        inserted: SPOILED_POINT,
+    },
+    Row {
+        place: "opening",
+        label: "row",
+        word: 16,
+        altered: SPOILED_OPENING,
+        beyond: &[(At::Here, Kind::Value)],
+        cut: TRUNCATED,
+        inserted: SPOILED_OPENING,
+    },
+    Row {
+        place: "opening",
+        label: "columns",
+        word: 8,
+        altered: &[(At::Here, Kind::Path)],
+        beyond: &[(At::Here, Kind::Value)],
+        cut: TRUNCATED,
+        inserted: &[(At::Here, Kind::Path)],
+    },
+    Row {
+        place: "opening",
+        label: "path",
+        word: 32,
+        altered: &[(At::Here, Kind::Path)],
+        beyond: &[(At::Here, Kind::Path)],
+        cut: TRUNCATED,
+        inserted: &[(At::Here, Kind::Path)],
+    },
+];
+
+#[test]
+fn message_of_any_proof_tampered_raises_the_rejection_of_its_row() {
+    let mut used = [[false; 4]; MANIFEST.len()];
+    for (name, model) in models() {
+        let honest = Answered::new(model, 2);
+        let mut outline = verify(&honest.statement(), &honest.proof).unwrap().outline;
+        let header = Message {
+            place: Place::Proof,
+            label: "header",
+            bytes: 0..Mode::Revealed.header().len(),
+        };
+        outline.insert(0, header);
+        for message in &outline {
+            let row = MANIFEST
+                .iter()
+                .position(|row| (row.place, row.label) == (place(&message.place), message.label));
+            let row = row.unwrap_or_else(|| panic!("{name}: the manifest has no row for {message:?}"));
+            for mutation in honest.mutations(&MANIFEST[row], message) {
+                let Mutation {
+                    column,
+                    what,
+                    proof,
+                    expected,
+                } = mutation;
+                let context = format!("{name}, {} {}, {what}", message.place, message.label);
+                let rejection = verify(&honest.statement(), &proof).expect_err(&context);
+                let raised = |(at, found): &(At, Kind)| {
+                    *found == kind(&rejection.fault) && honest.stands(&rejection.place, *at, message)
+                };
+                assert!(
+                    expected.iter().any(raised),
+                    "{context}: {rejection:?} is none of {expected:?}"
+                );
+                assert_eq!(rejection.blame(), Blame::Server, "{context}");
+                used[row][column] = true;
+            }
+        }
+        let mut longer = honest.proof.clone();
+        longer.push(0);
+        let leftover = verify(&honest.statement(), &longer).unwrap_err();
+        assert_eq!(
+            leftover,
+            Rejection::new(Place::Proof, DecodeError::Leftover { extra: 1 }),
+            "{name}"
+        );
+    }
+    for (row, used) in MANIFEST.iter().zip(used) {
+        assert_eq!(
+            used, [true; 4],
+            "no proof has a {} {} for some mutation",
+            row.place, row.label
+        );
+    }
+}
+
+/// A proof with one message changed.
+struct Mutation {
+    /// Which of a row's four columns it is of.
+    column: usize,
+    what: String,
+    proof: Vec<u8>,
+    expected: Expected,
+}
+
+/// A model that has honestly answered and proved a batch.
+struct Answered {
+    model: Model,
+    inputs: Tensor,
+    outputs: Tensor,
+    proof: Vec<u8>,
+}
+
+impl Answered {
+    fn new(model: Model, samples: usize) -> Self {
+        let inputs = batch(model.graph(), 5, samples);
+        let trace = model.infer(&inputs);
+        let proof = model.prove("s", &SESSION, &inputs, &trace).unwrap();
+        let outputs = trace.output().clone();
+        Self {
+            model,
+            inputs,
+            outputs,
+            proof,
+        }
+    }
+
+    fn statement(&self) -> Statement<'_> {
+        self.model.statement("s", &SESSION, &self.inputs, &self.outputs)
+    }
+
+    /// Whether a place is the one meant, for a message.
+    fn stands(&self, place: &Place, at: At, message: &Message) -> bool {
+        match at {
+            At::Here => *place == message.place,
+            At::Node => matches!(place, Place::Node { .. }),
+            At::First => *place == first(self.model.graph()),
+            At::Statement => *place == Place::Statement,
+            At::Proof => *place == Place::Proof,
+            At::Claims => *place == Place::Claims,
+            At::Opening => *place == Place::Opening,
+        }
+    }
+
+    /// Every mutation of a message that changes the proof.
+    fn mutations(&self, row: &Row, message: &Message) -> Vec<Mutation> {
+        let bytes = message.bytes.clone();
+        let word = match (row.word, &message.place) {
+            (0, Place::Node { index, .. }) => self.model.graph().nodes()[*index].output.range.byte_width(),
+            (word, _) => word,
+        };
+        let words = bytes.len() / word;
+        let at = |i: usize| bytes.start + i * word;
+        let mut mutations = Vec::new();
+        let mut add = |column, what: String, expected, change: &dyn Fn(&mut Vec<u8>)| {
+            let mut proof = self.proof.clone();
+            change(&mut proof);
+            if proof != self.proof {
+                mutations.push(Mutation {
+                    column,
+                    what,
+                    proof,
+                    expected,
+                });
+            }
+        };
+        if words == 0 {
+            // All columns of a short code were drawn: its path is empty, and what follows it is the end.
+            return mutations;
+        }
+        for i in [0, words / 2, words - 1] {
+            add(0, format!("bit of word {i} flipped"), row.altered, &|proof| {
+                proof[at(i)] ^= 1
+            });
+            add(0, format!("one added to word {i}"), row.altered, &|proof| {
+                add_one(&mut proof[at(i)..][..word], row.label)
+            });
+            add(1, format!("word {i} beyond"), row.beyond, &|proof| {
+                proof[at(i)..][..word].fill(0xff)
+            });
+        }
+        add(0, "first and last word exchanged".into(), row.altered, &|proof| {
+            (0..word).for_each(|i| proof.swap(at(0) + i, at(words - 1) + i));
+        });
+        add(2, "cut".into(), row.cut, &|proof| proof.truncate(bytes.start));
+        add(3, "word inserted".into(), row.inserted, &|proof| {
+            proof.splice(bytes.start..bytes.start, std::iter::repeat_n(0, word));
+        });
+        mutations
+    }
+}
+
+/// Adds one to a word: modulo p where it is a field element, else modulo its size.
+fn add_one(word: &mut [u8], label: &str) {
+    let is_element = !matches!(label, "header" | "accumulators" | "path");
+    if let Some(limb) = word.first_chunk_mut::<8>().filter(|_| is_element) {
+        *limb = ((u64::from_le_bytes(*limb) + 1) % MODULUS).to_le_bytes();
+    } else {
+        for byte in word {
+            let carry;
+            (*byte, carry) = byte.overflowing_add(1);
+            if !carry {
+                break;
+            }
+        }
+    }
+}
+
+fn place(place: &Place) -> &'static str {
+    match place {
+        Place::Card => "card",
+        Place::Statement => "statement",
+        Place::Proof => "proof",
+        Place::Node { .. } => "node",
+        Place::Claims => "claims",
+        Place::Opening => "opening",
+    }
+}
+
+/// The place of a graph's first linear node.
+fn first(graph: &Graph) -> Place {
+    let (index, _) = graph.linears().next().unwrap();
+    Place::Node {
+        index,
+        name: graph.nodes()[index].name.clone(),
+    }
+}
