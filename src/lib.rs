@@ -3,6 +3,7 @@
 //! *How to do it*: import a model, prove, compute, talk, and put it on a command line. What is true is in `serin-circuits`,
 //! when to believe it in `serin-verifier`; a client that only checks links those two alone.
 
+pub mod cli;
 pub mod import;
 pub mod net;
 pub mod prover;

@@ -1,0 +1,223 @@
+//! Models and samples as files, and the way from a sample's reals to a graph's integers.
+//!
+//! A model that transposes or scales its input before its first layer leaves that to whoever encodes a sample: `serin compile`
+//! writes it down as a *reading*, a public JSON file beside the model, and the asking commands take it by `--reading`. Most
+//! models have none; then a sample is the graph's input as it stands. A reading is part of how the model is used: get it from
+//! where you got the card.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serin_circuits::graph::{Graph, Port};
+use serin_circuits::tensor::Tensor;
+use serin_circuits::weights::{Weights, decode_model};
+use serin_datasets::{Origin, Samples, Source, load};
+
+use super::file;
+use crate::import::lower::Encoder;
+use crate::import::{Affine, FloatGraph, Reading, read};
+
+/// Reads a model file.
+pub(super) fn model(path: &Path) -> Result<(Graph, Weights)> {
+    decode_model(&file::read(path)?).with_context(|| format!("{} is no model file", path.display()))
+}
+
+/// Reads an ONNX file.
+pub(super) fn onnx(path: &Path) -> Result<FloatGraph> {
+    read(&file::read(path)?).with_context(|| format!("{} is not taken", path.display()))
+}
+
+/// How samples become a graph's input.
+#[derive(Args, Debug)]
+pub(super) struct ReadingPath {
+    /// The reading that `compile` wrote beside the model, if it did
+    #[arg(long = "reading", value_name = "FILE")]
+    path: Option<PathBuf>,
+}
+
+impl ReadingPath {
+    /// The encoder for an input port.
+    pub(super) fn encoder(&self, input: &Port) -> Result<Encoder> {
+        let Some(path) = &self.path else {
+            return Ok(Encoder::new(plain(&input.shape), input));
+        };
+        let written: Written = file::read_json(path, "a reading")?;
+        let reading = written
+            .check()
+            .with_context(|| format!("{} is damaged", path.display()))?;
+        if reading.shape != input.shape {
+            let shown = path.display();
+            bail!(
+                "{shown} is for inputs of shape {:?}; this model takes {:?}",
+                reading.shape,
+                input.shape
+            );
+        }
+        Ok(Encoder::new(reading, input))
+    }
+}
+
+/// The samples of a source, encoded; and their labels.
+pub(super) fn encoded(encoder: &Encoder, source: &Source) -> Result<(Tensor, Samples)> {
+    let samples = load(source)?;
+    let tensor =
+        encode(encoder, &samples).with_context(|| format!("{} does not fit the model", name(source)))?;
+    Ok((tensor, samples))
+}
+
+/// Samples, encoded.
+pub(super) fn encode(encoder: &Encoder, samples: &Samples) -> Result<Tensor> {
+    let shape = encoder
+        .reading
+        .sample_shape
+        .iter()
+        .map(usize::to_string)
+        .collect::<Vec<_>>()
+        .join("x");
+    encoder
+        .encode(samples.inputs())
+        .with_context(|| format!("append `:shape={shape}` if its samples are only laid out otherwise"))
+}
+
+/// What a source is called in errors and reports.
+pub(super) fn name(source: &Source) -> String {
+    match &source.origin {
+        Origin::Digits(part) => format!("digits:{part}"),
+        Origin::One(file) | Origin::Pair { inputs: file, .. } => file.path.display().to_string(),
+    }
+}
+
+/// The reading that does nothing.
+pub(super) fn plain(shape: &[usize]) -> Reading {
+    Reading {
+        sample_shape: shape.to_vec(),
+        shape: shape.to_vec(),
+        order: None,
+        affine: None,
+    }
+}
+
+/// A reading as JSON; `None` where it does nothing.
+pub(super) fn written(reading: &Reading) -> Result<Option<Vec<u8>>> {
+    if *reading == plain(&reading.shape) {
+        return Ok(None);
+    }
+    let Reading {
+        sample_shape,
+        shape,
+        order,
+        affine,
+    } = reading.clone();
+    let (scale, shift) = affine.map(|Affine { scale, shift }| (scale, shift)).unzip();
+    let written = Written {
+        format: FORMAT.into(),
+        sample_shape,
+        shape,
+        order,
+        scale,
+        shift,
+    };
+    Ok(Some(serde_json::to_vec(&written)?))
+}
+
+/// A [`Reading`] as it stands in a file: element i of the input is `scale[i]·sample[order[i]] + shift[i]`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    format: String,
+    sample_shape: Vec<usize>,
+    shape: Vec<usize>,
+    order: Option<Vec<usize>>,
+    scale: Option<Vec<f32>>,
+    shift: Option<Vec<f32>>,
+}
+
+impl Written {
+    /// Holds every length against the shapes.
+    fn check(self) -> Result<Reading> {
+        let Self {
+            format,
+            sample_shape,
+            shape,
+            order,
+            scale,
+            shift,
+        } = self;
+        if format != FORMAT {
+            bail!("its format is `{format}`, this version reads `{FORMAT}`; compile the model again");
+        }
+        let size = |shape: &[usize]| shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
+        let len = size(&sample_shape);
+        let order_fits =
+            |order: &Vec<usize>| Some(order.len()) == len && order.iter().all(|i| Some(*i) < len);
+        let values_fit = |v: &Vec<f32>| Some(v.len()) == len && v.iter().all(|x| x.is_finite());
+        let fits = size(&shape) == len
+            && order.as_ref().is_none_or(order_fits)
+            && scale.as_ref().is_none_or(values_fit)
+            && shift.as_ref().is_none_or(values_fit)
+            && scale.is_some() == shift.is_some();
+        if !fits {
+            bail!("its lengths do not fit its shapes; compile the model again");
+        }
+        let affine = scale.zip(shift).map(|(scale, shift)| Affine { scale, shift });
+        Ok(Reading {
+            sample_shape,
+            shape,
+            order,
+            affine,
+        })
+    }
+}
+
+const FORMAT: &str = "serin-reading/1";
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    fn reading() -> Reading {
+        let affine = Affine {
+            scale: vec![0.5, 2.0],
+            shift: vec![0.0, -1.25],
+        };
+        Reading {
+            sample_shape: vec![2],
+            shape: vec![1, 2],
+            order: Some(vec![1, 0]),
+            affine: Some(affine),
+        }
+    }
+
+    #[test]
+    fn reading_written_is_read_back() {
+        let bytes = written(&reading()).unwrap().unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Written>(&bytes)
+                .unwrap()
+                .check()
+                .unwrap(),
+            reading()
+        );
+        assert!(written(&plain(&[3])).unwrap().is_none());
+    }
+
+    #[test]
+    fn reading_of_wrong_lengths_is_refused() {
+        let breakages: [fn(&mut Written); 5] = [
+            |w| w.order = Some(vec![0, 2]),
+            |w| w.order = Some(vec![0]),
+            |w| w.scale = None,
+            |w| w.shape = vec![3],
+            |w| w.format = "serin-reading/2".into(),
+        ];
+        for breakage in breakages {
+            let bytes = written(&reading()).unwrap().unwrap();
+            let mut written: Written = serde_json::from_slice(&bytes).unwrap();
+            breakage(&mut written);
+            assert!(written.check().is_err());
+        }
+    }
+}
