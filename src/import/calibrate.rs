@@ -113,6 +113,7 @@ pub fn calibrate(graph: &FloatGraph, samples: &ArrayD<f32>) -> Result<Calibratio
     }
     let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
     let outputs = ndarray::concatenate(Axis(0), &views).expect("every chunk's output has the model's shape");
+    let outputs = outputs.as_standard_layout().into_owned();
     Ok(Calibration {
         input,
         nodes,
@@ -122,3 +123,72 @@ pub fn calibrate(graph: &FloatGraph, samples: &ArrayD<f32>) -> Result<Calibratio
 
 /// Samples run at once.
 const CHUNK: usize = 64;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+    use crate::import::fixture::Net;
+
+    fn samples(values: &[f32]) -> ArrayD<f32> {
+        ArrayD::from_shape_vec(vec![values.len() / 2, 2], values.to_vec()).unwrap()
+    }
+
+    fn negate_and_relu() -> FloatGraph {
+        let net = Net::input(&[-1, 2]).floats("w", &[2, 2], &[-1.0, 0.0, 0.0, -1.0]);
+        net.node("MatMul", &["x", "w"], "z")
+            .node("Relu", &["z"], "y")
+            .read()
+            .unwrap()
+    }
+
+    #[test]
+    fn ranges_before_and_after_a_clamp_are_recorded() {
+        // More samples than are run at once, the extremes in different runs.
+        let mut values = vec![0.5; 300];
+        (values[0], values[299]) = (-3.0, 7.0);
+        let seen = calibrate(&negate_and_relu(), &samples(&values)).unwrap();
+        assert_eq!(seen.input, Span { low: -3.0, high: 7.0 });
+        assert_eq!(
+            seen.nodes,
+            [Span { low: -7.0, high: 3.0 }, Span { low: 0.0, high: 3.0 }]
+        );
+        assert_eq!(seen.outputs.shape(), [150, 2]);
+        assert_eq!(seen.outputs[[0, 0]], 3.0);
+    }
+
+    #[test]
+    fn samples_that_cannot_serve_are_refused() {
+        let graph = negate_and_relu();
+        assert_eq!(calibrate(&graph, &samples(&[])), Err(CalibrationError::Empty));
+        let found = vec![1, 3];
+        let shape = BatchError::Shape {
+            expected: vec![2],
+            found: found.clone(),
+        };
+        assert_eq!(
+            calibrate(&graph, &ArrayD::zeros(found)),
+            Err(CalibrationError::Batch(shape))
+        );
+        for bad in [f32::NAN, f32::INFINITY] {
+            let error = calibrate(&graph, &samples(&[0.0, 0.0, 1.0, bad]));
+            assert_eq!(
+                error,
+                Err(CalibrationError::Batch(BatchError::NotFinite { sample: 1 }))
+            );
+        }
+    }
+
+    #[test]
+    fn overflow_of_finite_samples_is_refused_by_node() {
+        let net = Net::input(&[-1, 2]).floats("w", &[2, 1], &[f32::MAX, f32::MAX]);
+        let graph = net.node("MatMul", &["x", "w"], "y").read().unwrap();
+        let error = calibrate(&graph, &samples(&[10.0, 10.0]));
+        assert_eq!(
+            error,
+            Err(CalibrationError::Overflow {
+                node: "/y/MatMul".into()
+            })
+        );
+    }
+}

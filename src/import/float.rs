@@ -78,14 +78,14 @@ pub enum FloatOp {
     MatMul {
         /// [out, in].
         weight: Array2<f32>,
-        /// [out].
+        /// One to each output.
         bias: Array1<f32>,
     },
     /// A two-dimensional convolution (cross-correlation), without dilation.
     Conv {
         /// [out, in / groups, kernel rows, kernel columns].
         weight: Array4<f32>,
-        /// [out].
+        /// One to each output.
         bias: Array1<f32>,
         /// Rows and columns.
         stride: (usize, usize),

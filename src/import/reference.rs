@@ -166,7 +166,7 @@ fn integer_forms_of_real_models_answer_like_the_float_models() {
     {
         let graph = model(&folder, name);
         let (inputs, labels) = samples(&folder, line, &graph);
-        let count = inputs.len_of(Axis(0)).min(200);
+        let count = inputs.len_of(Axis(0)).min(100);
         let inputs = inputs.slice_axis(Axis(0), Slice::from(..count)).to_owned();
         let labels = labels.map(|labels| labels[..count].to_vec());
         let compiled = compile(&graph, &inputs, labels.as_deref(), Precision::default());

@@ -3,21 +3,26 @@
 //! [`compile`] takes a float graph and calibration samples and returns the public integer graph, its weights, the [`Encoder`] that turns
 //! a sample into the graph's integers, and a [`Report`]. Scales are powers of two (protocols, §0): a real is q · 2^(−e).
 //!
-//! | what | exponent e | integers |
+//! | what | exponent e: the greatest, with m the greatest magnitude | integers |
 //! |---|---|---|
-//! | weights, per tensor | greatest with round(max|w| · 2^e) ≤ 2^(b−1) − 1 | symmetric, b = [`Precision::weight_bits`] |
-//! | bias | e_w + e_x | round(b · 2^e) |
-//! | activation that is never negative | greatest with round(max · 2^e) ≤ 2^b | 0..=2^b − 1, b = [`Precision::activation_bits`] |
-//! | other activation | greatest with round(max|x| · 2^e) ≤ 2^(b−1) | −2^(b−1)..=2^(b−1) − 1 |
-//! | the model's output | e_w + e_x of the last node | the accumulators themselves |
+//! | weights, per tensor | with round(m · 2^e) ≤ 2^(b−1) − 1 | symmetric, b = [`Precision::weight_bits`] |
+//! | bias | e_w + e_x | round(bias · 2^e) |
+//! | input, never negative | with round(m · 2^e) ≤ 2^b − 1 | 0..=2^b − 1, b = [`Precision::activation_bits`] |
+//! | input, else | with round(m · 2^e) ≤ 2^(b−1) − 1 | −2^(b−1)..=2^(b−1) − 1 |
+//! | activation | as the input, but for one step more | the same |
+//! | the model's output | that of the last node's accumulators | the accumulators themselves |
 //!
-//! Activation ranges are the calibration's; the one value that may then be a step too large (1.0 as 256) is clamped, as is whatever
-//! lies beyond them. The accumulators' ranges, in contrast, are static: they come from the weights and hold for every input. A model whose
-//! accumulators do not fit is refused with the node's name. What the caller must check: that the accuracy reported suffices.
+//! An activation is unsigned where a clamp or its static range shows that it is never negative. The magnitudes of input and
+//! activations are the calibration's, and whatever lies beyond them is clamped; an activation's greatest value may be so by one
+//! step, where an input's is kept, for pixels are often at their limits. The accumulators' ranges, in contrast, are static: they
+//! come from the weights and hold for every input. A model whose accumulators do not fit is refused with the node's name. What the
+//! caller must check: that the accuracy reported suffices.
 
 mod encode;
 mod report;
 mod scale;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use ndarray::ArrayD;

@@ -62,7 +62,9 @@ impl Report {
         labels: Option<&[u32]>,
     ) -> Self {
         let classes = graph.output().len();
-        let outputs = outputs.as_slice().expect("concatenated in standard layout");
+        let outputs = outputs
+            .as_slice()
+            .expect("a calibration's outputs are in standard layout");
         let exponent = graph.output().exponent;
         let integers: Vec<Vec<i32>> = (0..input.batch())
             .into_par_iter()

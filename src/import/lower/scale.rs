@@ -11,27 +11,33 @@ pub(super) struct Scale {
     pub(super) range: Range,
 }
 
-/// The scale of an activation whose reals lie in `span`, in `bits` bits.
-pub(super) fn of_activation(span: Span, bits: u8) -> Scale {
-    if span.low >= 0.0 {
-        let range = Range {
-            low: 0,
-            high: (1 << bits) - 1,
-        };
-        Scale {
-            exponent: exponent(f64::from(span.high), rounds_to(1 << bits)),
-            range,
+/// The scale of the input, whose reals lie in `span`, in `bits` bits: the extreme values, of which pixels have many, are kept.
+pub(super) fn of_input(span: Span, bits: u8) -> Scale {
+    scale(span.magnitude(), span.low < 0.0, bits, 0)
+}
+
+/// The scale of an activation of at most `magnitude`: the extreme values, of which there are few, may be clamped by one step.
+pub(super) fn of_activation(magnitude: f32, signed: bool, bits: u8) -> Scale {
+    scale(magnitude, signed, bits, 1)
+}
+
+/// The finest scale on which `magnitude` is at most `slack` steps beyond the integers there are.
+fn scale(magnitude: f32, signed: bool, bits: u8, slack: i32) -> Scale {
+    let range = if signed {
+        let half = 1 << (bits - 1);
+        Range {
+            low: -half,
+            high: half - 1,
         }
     } else {
-        let half = 1 << (bits - 1);
-        let exponent = exponent(f64::from(span.magnitude()), rounds_to(half));
-        Scale {
-            exponent,
-            range: Range {
-                low: -half,
-                high: half - 1,
-            },
+        Range {
+            low: 0,
+            high: (1 << bits) - 1,
         }
+    };
+    Scale {
+        exponent: exponent(f64::from(magnitude), rounds_to(range.high + slack)),
+        range,
     }
 }
 
@@ -69,26 +75,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_take_all_eight_bits() {
-        let unit = of_activation(Span { low: 0.0, high: 1.0 }, 8);
-        assert_eq!((unit.exponent, unit.range), (8, Range { low: 0, high: 255 }));
-        let raw = of_activation(
-            Span {
-                low: 0.0,
-                high: 255.0,
-            },
-            8,
-        );
-        assert_eq!(raw.exponent, 0);
-        let scaled = of_activation(
-            Span {
-                low: 0.0,
-                high: 255.0 * 0.00392157,
-            },
-            8,
-        );
-        assert_eq!(scaled.exponent, 8);
-        let signed = of_activation(Span { low: -1.0, high: 0.7 }, 8);
+    fn scale_of_pixels_keeps_white_and_black_apart_from_all_else() {
+        for (high, e) in [(1.0, 7), (255.0 * 0.00392157, 7), (255.0, 0), (16.0, 3)] {
+            let scale = of_input(Span { low: 0.0, high }, 8);
+            assert_eq!((scale.exponent, scale.range), (e, Range { low: 0, high: 255 }));
+        }
+        assert_eq!(of_input(Span { low: -1.0, high: 1.0 }, 8).exponent, 6);
+    }
+
+    #[test]
+    fn scale_of_activations_clamps_by_one_step() {
+        assert_eq!(of_activation(1.0, false, 8).exponent, 8);
+        let signed = of_activation(1.0, true, 8);
         assert_eq!(
             (signed.exponent, signed.range),
             (7, Range { low: -128, high: 127 })
@@ -97,7 +95,7 @@ mod tests {
 
     #[test]
     fn zero_and_extreme_values_have_bounded_exponents() {
-        assert_eq!(of_activation(Span { low: 0.0, high: 0.0 }, 8).exponent, 0);
+        assert_eq!(of_activation(0.0, false, 8).exponent, 0);
         assert_eq!(of_weights([1e-38].into_iter(), 8), MAX_EXPONENT);
         assert_eq!(of_weights([1e38].into_iter(), 8), -MAX_EXPONENT);
     }

@@ -4,6 +4,7 @@
 //! Rescale where a linear node or a pool reads them; a Clamp that reads them is that Rescale. Reshapes pass either kind on, sums
 //! take either kind where their scales are near enough, and the last node's wide values are the model's answer.
 
+use ndarray::Array1;
 use serin_circuits::graph::{Builder, Fault, Graph, GraphError, Linear, MAX_NAME, Op, Port, Window, Wire};
 use serin_circuits::quant::MAX_SHIFT;
 use serin_circuits::tensor::Range;
@@ -20,7 +21,7 @@ pub(super) fn lower(
     calibration: &Calibration,
     precision: Precision,
 ) -> Result<(Graph, Weights), LowerError> {
-    let Scale { exponent, range } = scale::of_activation(calibration.input, precision.activation_bits);
+    let Scale { exponent, range } = scale::of_input(calibration.input, precision.activation_bits);
     let input = Port {
         shape: float.reading().shape.clone(),
         exponent: narrow_exponent("input", exponent)?,
@@ -68,7 +69,7 @@ impl Walk<'_> {
             FloatOp::MatMul { weight, bias } => {
                 let linear = Linear::dense(weight.ncols(), weight.nrows(), 0);
                 (
-                    self.linear(node, linear, Op::MatMul, weight.iter().copied(), bias.as_slice())?,
+                    self.linear(node, linear, Op::MatMul, weight.iter().copied(), bias)?,
                     true,
                 )
             }
@@ -90,7 +91,7 @@ impl Walk<'_> {
                     weight_exponent: 0,
                 };
                 (
-                    self.linear(node, linear, Op::Conv, weight.iter().copied(), bias.as_slice())?,
+                    self.linear(node, linear, Op::Conv, weight.iter().copied(), bias)?,
                     true,
                 )
             }
@@ -163,12 +164,11 @@ impl Walk<'_> {
         mut linear: Linear,
         op: fn(Linear) -> Op,
         weight: impl Iterator<Item = f32> + Clone,
-        bias: Option<&[f32]>,
+        bias: &Array1<f32>,
     ) -> Result<Wire, LowerError> {
         let x = self.narrow(node.inputs[0])?;
         let input = self.builder.port(x);
         let mut exponent = scale::of_weights(weight.clone(), self.precision.weight_bits);
-        let bias = bias.unwrap_or_default();
         // A bias far above the weights would not fit the accumulators at the weights' own scale.
         let greatest = f64::from(bias.iter().fold(0f32, |most, b| most.max(b.abs())));
         while greatest * f64::from(exponent + i32::from(input.exponent)).exp2() > MAX_BIAS
@@ -235,16 +235,10 @@ impl Walk<'_> {
     /// A clamp, which narrows what it reads.
     fn clamp(&mut self, node: &FloatNode, low: f32, high: f32) -> Result<Wire, LowerError> {
         let seen = self.calibration.span(node.inputs[0]);
-        // The calibration's own range after the clamp, which is [clamp(low), clamp(high)], for clamps are monotone.
+        let clamped = |x: f32| x.max(low).min(high);
         let span = Span {
-            low: seen.low.max(low).min(high),
-            high: seen.high.max(low).min(high),
-        };
-        // Whatever the samples show, a clamp from 0 never goes below.
-        let span = if low >= 0.0 {
-            Span { low: 0.0, ..span }
-        } else {
-            span
+            low: clamped(seen.low),
+            high: clamped(seen.high),
         };
         let x = self.result(node.inputs[0]).wire;
         self.rescale(&node.name, x, span, low, high)
@@ -268,9 +262,12 @@ impl Walk<'_> {
         Ok(narrow)
     }
 
-    /// Rescales a wire to the activation for `span`, clamping reals to `low..=high`.
-    fn rescale(&mut self, name: &str, x: Wire, span: Span, low: f32, high: f32) -> Result<Wire, LowerError> {
-        let Scale { exponent, range } = scale::of_activation(span, self.precision.activation_bits);
+    /// Rescales a wire to an activation, clamping reals to `low..=high`; the samples have shown `seen`.
+    fn rescale(&mut self, name: &str, x: Wire, seen: Span, low: f32, high: f32) -> Result<Wire, LowerError> {
+        // Samples alone, which may be few, do not show that a value is never negative.
+        let signed = low < 0.0 && self.builder.port(x).range.low < 0;
+        let Scale { exponent, range } =
+            scale::of_activation(seen.magnitude(), signed, self.precision.activation_bits);
         let from = i32::from(self.builder.port(x).exponent);
         let shift = (from - exponent).clamp(0, i32::from(MAX_SHIFT));
         let exponent = narrow_exponent(name, from - shift)?;

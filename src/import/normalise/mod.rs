@@ -10,6 +10,8 @@ mod constant;
 mod linear;
 mod pointwise;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod window;
 mod wire;
 
