@@ -6,4 +6,6 @@
 pub mod cli;
 pub mod import;
 pub mod net;
+pub mod protocol;
 pub mod prover;
+pub mod session;
