@@ -19,7 +19,7 @@ use serin_verifier::script::Message;
 use serin_verifier::statement::Statement;
 use serin_verifier::verify::verify;
 
-use crate::world::{Net, SESSION, batch, models};
+use crate::world::{SESSION, batch, models};
 
 /// Where a rejection must stand, seen from the message that was changed.
 #[derive(Clone, Copy, Debug)]
@@ -89,11 +89,8 @@ struct Row {
 }
 
 /// After a wrong message before the column draw, either other columns are drawn, or (in a short code) the same all.
-const SPOILED_OPENING: Expected = &[
-    (At::Opening, Kind::Path),
-    (At::Opening, Kind::Column),
-    (At::Opening, Kind::Truncated),
-];
+const SPOILED_OPENING: Expected =
+    &[(At::Opening, Kind::Path), (At::Opening, Kind::Column), (At::Opening, Kind::Truncated)];
 /// As above; and where the matrix has but one row, the opening does not depend on the point, and only its value is wrong.
 const SPOILED_POINT: Expected = &[
     (At::Opening, Kind::Path),
@@ -120,11 +117,7 @@ const MANIFEST: [Row; 9] = [
         altered: &[(At::Statement, Kind::Output), (At::First, Kind::Product)],
         beyond: &[(At::Here, Kind::Answer)],
         cut: TRUNCATED,
-        inserted: &[
-            (At::Node, Kind::Answer),
-            (At::Statement, Kind::Output),
-            (At::First, Kind::Product),
-        ],
+        inserted: &[(At::Node, Kind::Answer), (At::Statement, Kind::Output), (At::First, Kind::Product)],
     },
     Row {
         place: "node",
@@ -197,11 +190,8 @@ fn message_of_any_proof_tampered_raises_the_rejection_of_its_row() {
     for (name, model) in models() {
         let honest = Answered::new(model, 2);
         let mut outline = verify(&honest.statement(), &honest.proof).unwrap().outline;
-        let header = Message {
-            place: Place::Proof,
-            label: "header",
-            bytes: 0..Mode::Revealed.header().len(),
-        };
+        let header =
+            Message { place: Place::Proof, label: "header", bytes: 0..Mode::Revealed.header().len() };
         outline.insert(0, header);
         for message in &outline {
             let row = MANIFEST
@@ -209,21 +199,13 @@ fn message_of_any_proof_tampered_raises_the_rejection_of_its_row() {
                 .position(|row| (row.place, row.label) == (place(&message.place), message.label));
             let row = row.unwrap_or_else(|| panic!("{name}: the manifest has no row for {message:?}"));
             for mutation in honest.mutations(&MANIFEST[row], message) {
-                let Mutation {
-                    column,
-                    what,
-                    proof,
-                    expected,
-                } = mutation;
+                let Mutation { column, what, proof, expected } = mutation;
                 let context = format!("{name}, {} {}, {what}", message.place, message.label);
                 let rejection = verify(&honest.statement(), &proof).expect_err(&context);
                 let raised = |(at, found): &(At, Kind)| {
                     *found == kind(&rejection.fault) && honest.stands(&rejection.place, *at, message)
                 };
-                assert!(
-                    expected.iter().any(raised),
-                    "{context}: {rejection:?} is none of {expected:?}"
-                );
+                assert!(expected.iter().any(raised), "{context}: {rejection:?} is none of {expected:?}");
                 assert_eq!(rejection.blame(), Blame::Server, "{context}");
                 used[row][column] = true;
             }
@@ -231,18 +213,10 @@ fn message_of_any_proof_tampered_raises_the_rejection_of_its_row() {
         let mut longer = honest.proof.clone();
         longer.push(0);
         let leftover = verify(&honest.statement(), &longer).unwrap_err();
-        assert_eq!(
-            leftover,
-            Rejection::new(Place::Proof, DecodeError::Leftover { extra: 1 }),
-            "{name}"
-        );
+        assert_eq!(leftover, Rejection::new(Place::Proof, DecodeError::Leftover { extra: 1 }), "{name}");
     }
     for (row, used) in MANIFEST.iter().zip(used) {
-        assert_eq!(
-            used, [true; 4],
-            "no proof has a {} {} for some mutation",
-            row.place, row.label
-        );
+        assert_eq!(used, [true; 4], "no proof has a {} {} for some mutation", row.place, row.label);
     }
 }
 
@@ -269,12 +243,7 @@ impl Answered {
         let trace = model.infer(&inputs);
         let proof = model.prove("s", &SESSION, &inputs, &trace).unwrap();
         let outputs = trace.output().clone();
-        Self {
-            model,
-            inputs,
-            outputs,
-            proof,
-        }
+        Self { model, inputs, outputs, proof }
     }
 
     fn statement(&self) -> Statement<'_> {
@@ -308,12 +277,7 @@ impl Answered {
             let mut proof = self.proof.clone();
             change(&mut proof);
             if proof != self.proof {
-                mutations.push(Mutation {
-                    column,
-                    what,
-                    proof,
-                    expected,
-                });
+                mutations.push(Mutation { column, what, proof, expected });
             }
         };
         if words == 0 {
@@ -321,15 +285,11 @@ impl Answered {
             return mutations;
         }
         for i in [0, words / 2, words - 1] {
-            add(0, format!("bit of word {i} flipped"), row.altered, &|proof| {
-                proof[at(i)] ^= 1
-            });
+            add(0, format!("bit of word {i} flipped"), row.altered, &|proof| proof[at(i)] ^= 1);
             add(0, format!("one added to word {i}"), row.altered, &|proof| {
                 add_one(&mut proof[at(i)..][..word], row.label)
             });
-            add(1, format!("word {i} beyond"), row.beyond, &|proof| {
-                proof[at(i)..][..word].fill(0xff)
-            });
+            add(1, format!("word {i} beyond"), row.beyond, &|proof| proof[at(i)..][..word].fill(0xff));
         }
         add(0, "first and last word exchanged".into(), row.altered, &|proof| {
             (0..word).for_each(|i| proof.swap(at(0) + i, at(words - 1) + i));
@@ -372,8 +332,5 @@ fn place(place: &Place) -> &'static str {
 /// The place of a graph's first linear node.
 fn first(graph: &Graph) -> Place {
     let (index, _) = graph.linears().next().unwrap();
-    Place::Node {
-        index,
-        name: graph.nodes()[index].name.clone(),
-    }
+    Place::Node { index, name: graph.nodes()[index].name.clone() }
 }
