@@ -45,8 +45,6 @@ impl FromStr for Accuracy {
 
 /// A test's error probability, as it is typed.
 pub(super) fn level(text: &str) -> Result<Level, String> {
-    let value = text
-        .parse()
-        .map_err(|_| "a level is a number, as 0.001".to_owned())?;
+    let value = text.parse().map_err(|_| "a level is a number, as 0.001".to_owned())?;
     Level::new(value).map_err(|error| error.to_string())
 }

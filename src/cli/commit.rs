@@ -44,12 +44,7 @@ impl Commit {
         let bar = console.doing("committing to the weights");
         let model = Model::new(graph, weights);
         bar.finish_and_clear();
-        let card = Card::new(
-            &self.server,
-            model.graph(),
-            *model.root(),
-            self.accuracy.map(Accuracy::value),
-        );
+        let card = Card::new(&self.server, model.graph(), *model.root(), self.accuracy.map(Accuracy::value));
         let json = serde_json::to_string_pretty(&card).context("the card has no JSON form")?;
         let Some(path) = &self.output else {
             console.result(&card, |_| json)?;
@@ -70,9 +65,6 @@ impl Commit {
 
 /// A name that fits a card.
 fn server_name(text: &str) -> Result<String> {
-    ensure!(
-        (1..=MAX_SERVER_NAME).contains(&text.len()),
-        "a name has 1 to {MAX_SERVER_NAME} bytes"
-    );
+    ensure!((1..=MAX_SERVER_NAME).contains(&text.len()), "a name has 1 to {MAX_SERVER_NAME} bytes");
     Ok(text.to_owned())
 }

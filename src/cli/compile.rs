@@ -129,8 +129,7 @@ impl Compile {
         if let Some(bytes) = &reading {
             beside.write(bytes)?;
         }
-        self.output
-            .write(&encode_model(&compiled.graph, &compiled.weights))?;
+        self.output.write(&encode_model(&compiled.graph, &compiled.weights))?;
         Ok(reading.map(|_| beside.path().display().to_string()))
     }
 }
@@ -143,10 +142,7 @@ impl Quantisation {
             None => synthetic::uniform(self.seed, RANDOM_SAMPLES, &float.reading().sample_shape, 0.0..1.0)
                 .context("cannot make random inputs for this model; give calibration data by --data")?,
         };
-        let precision = Precision {
-            weight_bits: self.weight_bits,
-            activation_bits: self.activation_bits,
-        };
+        let precision = Precision { weight_bits: self.weight_bits, activation_bits: self.activation_bits };
         compile(float, samples.inputs(), samples.labels(), precision)
             .with_context(|| format!("cannot quantise on {}", self.described()))
     }
@@ -162,29 +158,19 @@ impl Quantisation {
 
 /// Both models on labelled data, a chunk at a time.
 fn measure(float: &FloatGraph, compiled: &Compiled, samples: &Samples) -> Result<Measured> {
-    let labels = samples
-        .labels()
-        .context("it has no labels; add them, or leave --evaluate out")?;
+    let labels = samples.labels().context("it has no labels; add them, or leave --evaluate out")?;
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for start in (0..samples.len()).step_by(CHUNK) {
         let chunk = start..samples.len().min(start + CHUNK);
-        let inputs: ArrayD<f32> = samples
-            .inputs()
-            .slice_axis(Axis(0), Slice::from(chunk))
-            .to_owned();
+        let inputs: ArrayD<f32> = samples.inputs().slice_axis(Axis(0), Slice::from(chunk)).to_owned();
         let logits = float.run(&inputs, |_, _| {})?;
         before.extend(logits.outer_iter().map(greatest));
         let integers = compiled.encoder.encode(&inputs)?;
         let answers = infer(&compiled.graph, &compiled.weights, &integers);
         after.extend((0..answers.batch()).map(|n| class(answers.sample(n))));
     }
-    let right = |given: &[usize]| {
-        given
-            .iter()
-            .zip(labels)
-            .filter(|(a, label)| **a == **label as usize)
-            .count()
-    };
+    let right =
+        |given: &[usize]| given.iter().zip(labels).filter(|(a, label)| **a == **label as usize).count();
     Ok(Measured {
         samples: samples.len(),
         agreeing: before.iter().zip(&after).filter(|(a, b)| a == b).count(),
@@ -195,31 +181,21 @@ fn measure(float: &FloatGraph, compiled: &Compiled, samples: &Samples) -> Result
 
 /// The place of the greatest value, the first of equals.
 fn greatest(values: ArrayViewD<'_, f32>) -> usize {
-    let best = values
-        .iter()
-        .enumerate()
-        .reduce(|best, next| if next.1 > best.1 { next } else { best });
+    let best = values.iter().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
     best.map_or(0, |(place, _)| place)
 }
 
 impl Report {
     fn text(&self) -> String {
-        let Measured {
-            samples,
-            agreeing,
-            right_before,
-            right_after,
-        } = self.measured;
+        let Measured { samples, agreeing, right_before, right_after } = self.measured;
         let mut text = format!(
             "{}: {}-bit weights, {}-bit activations, scales from {}\n",
             self.model, self.weight_bits, self.activation_bits, self.calibration
         );
         let accuracy = |right: Option<usize>| right.and_then(|right| Accuracy::of(right, samples));
         if let Some((before, after)) = accuracy(right_before).zip(accuracy(right_after)) {
-            let _ = writeln!(
-                text,
-                "accuracy on {samples} samples: {before} before, {after} after quantisation"
-            );
+            let _ =
+                writeln!(text, "accuracy on {samples} samples: {before} before, {after} after quantisation");
         }
         let _ = writeln!(text, "same answer before and after: {agreeing} of {samples}");
         let _ = writeln!(

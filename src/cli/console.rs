@@ -24,7 +24,15 @@ impl Console {
         print(&text(value))
     }
 
-    /// Prints a line of a longer text; nothing where the result is to be JSON.
+    /// Prints a result on one line, for whoever reads before the command ends.
+    pub(super) fn line<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
+        match self.json {
+            true => print(&serde_json::to_string(value).context("the result has no JSON form")?),
+            false => print(&text(value)),
+        }
+    }
+
+    /// Prints a part of a longer text; nothing where the result is to be JSON.
     pub(super) fn text(&self, text: &str) -> Result<()> {
         if self.json { Ok(()) } else { print(text) }
     }

@@ -44,16 +44,10 @@ impl ReadingPath {
             return Ok(Encoder::new(plain(&input.shape), input));
         };
         let written: Written = file::read_json(path, "a reading")?;
-        let reading = written
-            .check()
-            .with_context(|| format!("{} is damaged", path.display()))?;
+        let reading = written.check().with_context(|| format!("{} is damaged", path.display()))?;
         if reading.shape != input.shape {
             let shown = path.display();
-            bail!(
-                "{shown} is for inputs of shape {:?}; this model takes {:?}",
-                reading.shape,
-                input.shape
-            );
+            bail!("{shown} is for inputs of shape {:?}; this model takes {:?}", reading.shape, input.shape);
         }
         Ok(Encoder::new(reading, input))
     }
@@ -69,13 +63,7 @@ pub(super) fn encoded(encoder: &Encoder, source: &Source) -> Result<(Tensor, Sam
 
 /// Samples, encoded.
 pub(super) fn encode(encoder: &Encoder, samples: &Samples) -> Result<Tensor> {
-    let shape = encoder
-        .reading
-        .sample_shape
-        .iter()
-        .map(usize::to_string)
-        .collect::<Vec<_>>()
-        .join("x");
+    let shape = encoder.reading.sample_shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
     encoder
         .encode(samples.inputs())
         .with_context(|| format!("append `:shape={shape}` if its samples are only laid out otherwise"))
@@ -91,12 +79,7 @@ pub(super) fn name(source: &Source) -> String {
 
 /// The reading that does nothing.
 pub(super) fn plain(shape: &[usize]) -> Reading {
-    Reading {
-        sample_shape: shape.to_vec(),
-        shape: shape.to_vec(),
-        order: None,
-        affine: None,
-    }
+    Reading { sample_shape: shape.to_vec(), shape: shape.to_vec(), order: None, affine: None }
 }
 
 /// A reading as JSON; `None` where it does nothing.
@@ -104,21 +87,9 @@ pub(super) fn written(reading: &Reading) -> Result<Option<Vec<u8>>> {
     if *reading == plain(&reading.shape) {
         return Ok(None);
     }
-    let Reading {
-        sample_shape,
-        shape,
-        order,
-        affine,
-    } = reading.clone();
+    let Reading { sample_shape, shape, order, affine } = reading.clone();
     let (scale, shift) = affine.map(|Affine { scale, shift }| (scale, shift)).unzip();
-    let written = Written {
-        format: FORMAT.into(),
-        sample_shape,
-        shape,
-        order,
-        scale,
-        shift,
-    };
+    let written = Written { format: FORMAT.into(), sample_shape, shape, order, scale, shift };
     Ok(Some(serde_json::to_vec(&written)?))
 }
 
@@ -137,14 +108,7 @@ struct Written {
 impl Written {
     /// Holds every length against the shapes.
     fn check(self) -> Result<Reading> {
-        let Self {
-            format,
-            sample_shape,
-            shape,
-            order,
-            scale,
-            shift,
-        } = self;
+        let Self { format, sample_shape, shape, order, scale, shift } = self;
         if format != FORMAT {
             bail!("its format is `{format}`, this version reads `{FORMAT}`; compile the model again");
         }
@@ -162,12 +126,7 @@ impl Written {
             bail!("its lengths do not fit its shapes; compile the model again");
         }
         let affine = scale.zip(shift).map(|(scale, shift)| Affine { scale, shift });
-        Ok(Reading {
-            sample_shape,
-            shape,
-            order,
-            affine,
-        })
+        Ok(Reading { sample_shape, shape, order, affine })
     }
 }
 
@@ -179,28 +138,14 @@ mod tests {
     use super::*;
 
     fn reading() -> Reading {
-        let affine = Affine {
-            scale: vec![0.5, 2.0],
-            shift: vec![0.0, -1.25],
-        };
-        Reading {
-            sample_shape: vec![2],
-            shape: vec![1, 2],
-            order: Some(vec![1, 0]),
-            affine: Some(affine),
-        }
+        let affine = Affine { scale: vec![0.5, 2.0], shift: vec![0.0, -1.25] };
+        Reading { sample_shape: vec![2], shape: vec![1, 2], order: Some(vec![1, 0]), affine: Some(affine) }
     }
 
     #[test]
     fn reading_written_is_read_back() {
         let bytes = written(&reading()).unwrap().unwrap();
-        assert_eq!(
-            serde_json::from_slice::<Written>(&bytes)
-                .unwrap()
-                .check()
-                .unwrap(),
-            reading()
-        );
+        assert_eq!(serde_json::from_slice::<Written>(&bytes).unwrap().check().unwrap(), reading());
         assert!(written(&plain(&[3])).unwrap().is_none());
     }
 

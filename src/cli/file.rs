@@ -15,13 +15,8 @@ use serde::de::DeserializeOwned;
 /// The whole of a file of at most [`MAX_BYTES`].
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     let shown = path.display();
-    let size = fs::metadata(path)
-        .with_context(|| format!("cannot read {shown}; check the path"))?
-        .len();
-    ensure!(
-        size <= MAX_BYTES,
-        "{shown} is larger than {MAX_BYTES} bytes, the most that is read"
-    );
+    let size = fs::metadata(path).with_context(|| format!("cannot read {shown}; check the path"))?.len();
+    ensure!(size <= MAX_BYTES, "{shown} is larger than {MAX_BYTES} bytes, the most that is read");
     fs::read(path).with_context(|| format!("cannot read {shown}"))
 }
 
@@ -50,10 +45,7 @@ impl Output {
 
     /// The file of another ending beside it, under the same terms.
     pub(super) fn beside(&self, ending: &str) -> Self {
-        Self {
-            path: self.path.with_extension(ending),
-            force: self.force,
-        }
+        Self { path: self.path.with_extension(ending), force: self.force }
     }
 
     /// Says now rather than after the work whether writing will be refused.
@@ -70,19 +62,9 @@ impl Output {
 /// Refuses a path that is taken, unless forced, and one in no folder.
 pub(super) fn check(path: &Path, force: bool) -> Result<()> {
     let shown = path.display();
-    ensure!(
-        force || !path.exists(),
-        "{shown} exists; choose another name, or --force to overwrite it"
-    );
-    ensure!(
-        path.file_name().is_some() && !path.is_dir(),
-        "{shown} is no name for a file"
-    );
-    ensure!(
-        folder(path).is_dir(),
-        "cannot write {shown}: there is no folder {}",
-        folder(path).display()
-    );
+    ensure!(force || !path.exists(), "{shown} exists; choose another name, or --force to overwrite it");
+    ensure!(path.file_name().is_some() && !path.is_dir(), "{shown} is no name for a file");
+    ensure!(folder(path).is_dir(), "cannot write {shown}: there is no folder {}", folder(path).display());
     Ok(())
 }
 
@@ -93,15 +75,11 @@ pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
         bail!("{} is no name for a file", path.display());
     };
     let unfinished = folder(path).join(format!(".{}.{}.unfinished", name.display(), std::process::id()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&unfinished)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&unfinished, path)
-        });
+    let written = OpenOptions::new().write(true).create_new(true).open(&unfinished).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)
+    });
     written.map_err(|error| {
         // What is left of it is of no use to anybody.
         let _ = fs::remove_file(&unfinished);
@@ -128,12 +106,7 @@ impl FromStr for OnnxPath {
         if ending(".onnx") {
             return Ok(Self(text.into()));
         }
-        let unpack = [
-            (".xz", "xz -dk"),
-            (".gz", "gunzip -k"),
-            (".zst", "zstd -d"),
-            (".zip", "unzip"),
-        ];
+        let unpack = [(".xz", "xz -dk"), (".gz", "gunzip -k"), (".zst", "zstd -d"), (".zip", "unzip")];
         Err(match unpack.iter().find(|(packed, _)| ending(packed)) {
             Some((_, command)) => {
                 format!("it is packed; unpack it with `{command} {text}` and name the .onnx file")
@@ -156,20 +129,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("card.json");
         write(&path, b"first", false).unwrap();
-        assert!(
-            write(&path, b"second", false)
-                .unwrap_err()
-                .to_string()
-                .contains("--force")
-        );
+        assert!(write(&path, b"second", false).unwrap_err().to_string().contains("--force"));
         assert_eq!(fs::read(&path).unwrap(), b"first");
         write(&path, b"second", true).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "nothing unfinished is left"
-        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished is left");
     }
 
     #[test]
@@ -182,12 +146,7 @@ mod tests {
     #[test]
     fn packed_model_is_told_how_to_unpack() {
         assert!("net.onnx".parse::<OnnxPath>().is_ok());
-        assert!(
-            "net.onnx.xz"
-                .parse::<OnnxPath>()
-                .unwrap_err()
-                .contains("xz -dk net.onnx.xz")
-        );
+        assert!("net.onnx.xz".parse::<OnnxPath>().unwrap_err().contains("xz -dk net.onnx.xz"));
         assert!("net.pt".parse::<OnnxPath>().unwrap_err().contains(".onnx"));
     }
 }

@@ -61,10 +61,7 @@ impl Inspect {
                 Graph::decode(&bytes).with_context(|| format!("{} is no graph", self.file.display()))?;
             shown(&graph, None)
         } else if self.file.extension().is_some_and(|ending| ending == "onnx") {
-            bail!(
-                "{} is an ONNX file; make a model file of it with `serin compile`",
-                self.file.display()
-            );
+            bail!("{} is an ONNX file; make a model file of it with `serin compile`", self.file.display());
         } else {
             let (graph, weights) = data::model(&self.file)?;
             shown(&graph, Some(&weights))
@@ -100,26 +97,12 @@ pub(super) fn shown(graph: &Graph, weights: Option<&Weights>) -> Shown {
 
 impl Wire {
     fn of(port: &Port) -> Self {
-        let Port {
-            shape,
-            exponent,
-            range,
-        } = port;
-        Self {
-            shape: shape.clone(),
-            exponent: *exponent,
-            low: range.low,
-            high: range.high,
-        }
+        let Port { shape, exponent, range } = port;
+        Self { shape: shape.clone(), exponent: *exponent, low: range.low, high: range.high }
     }
 
     fn text(&self) -> String {
-        let shape = self
-            .shape
-            .iter()
-            .map(usize::to_string)
-            .collect::<Vec<_>>()
-            .join("×");
+        let shape = self.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
         format!(
             "{shape:>12}  {:>5}  {}..={}",
             format!("2^{}", -i32::from(self.exponent)),
@@ -141,40 +124,17 @@ impl Shown {
         );
         let name = |row: &Row| row.name.chars().count();
         let width = self.nodes.iter().map(name).max().unwrap_or(0).clamp(5, 40);
-        let head = format!(
-            "  # {:<width$}  kind          reads        shape   unit  range",
-            "name"
-        );
-        let _ = writeln!(
-            text,
-            "{head}\n  0 {:<width$}  {:<12}  {:<5} {}",
-            "input",
-            "",
-            "",
-            self.input.text()
-        );
+        let head = format!("  # {:<width$}  kind          reads        shape   unit  range", "name");
+        let _ =
+            writeln!(text, "{head}\n  0 {:<width$}  {:<12}  {:<5} {}", "input", "", "", self.input.text());
         for (index, row) in self.nodes.iter().enumerate() {
-            let reads = row
-                .reads
-                .iter()
-                .map(usize::to_string)
-                .collect::<Vec<_>>()
-                .join(",");
+            let reads = row.reads.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
             let name: String = row.name.chars().take(width).collect();
             let wire = row.output.text();
-            let _ = write!(
-                text,
-                "{:>3} {name:<width$}  {:<12}  {reads:<5} {wire}",
-                index + 1,
-                row.kind
-            );
+            let _ = write!(text, "{:>3} {name:<width$}  {:<12}  {reads:<5} {wire}", index + 1, row.kind);
             let _ = match row.parameters {
                 0 => writeln!(text),
-                count => writeln!(
-                    text,
-                    "  ({count} parameters, {} multiply-adds)",
-                    row.multiply_adds
-                ),
+                count => writeln!(text, "  ({count} parameters, {} multiply-adds)", row.multiply_adds),
             };
         }
         text

@@ -13,18 +13,24 @@
 //! error. Files are written whole or not at all ([`file`]).
 
 mod accuracy;
+mod ask;
 mod bench;
 mod commit;
 mod compile;
+mod connect;
 mod console;
 mod data;
 mod file;
 mod inspect;
+mod mixing;
 mod plan;
+mod serve;
+mod verify;
 
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
+use serin_verifier::report;
 use tracing_subscriber::EnvFilter;
 
 use console::Console;
@@ -33,12 +39,7 @@ use console::Console;
 ///
 /// Exit code: 0 accepted (or done), 1 rejected, 2 could not tell (misuse, failing files or network, too little evidence).
 #[derive(Debug, Parser)]
-#[command(
-    name = "serin",
-    version,
-    propagate_version = true,
-    arg_required_else_help = true
-)]
+#[command(name = "serin", version, propagate_version = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -55,19 +56,42 @@ enum Command {
     Compile(compile::Compile),
     Inspect(inspect::Inspect),
     Commit(commit::Commit),
+    Serve(serve::Serve),
+    Ask(ask::Ask),
+    Verify(verify::Verify),
     Plan(plan::Plan),
     Bench(bench::Bench),
 }
 
-/// What a command found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a command found, the worse the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
     /// Nothing speaks against anybody; or there was nothing to judge.
     Accepted,
-    /// Somebody did not do what they promised.
-    Rejected,
     /// The evidence decides nothing.
     Undecided,
+    /// Somebody did not do what they promised.
+    Rejected,
+}
+
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
+            Verdict::Accepted => "accepted",
+            Verdict::Undecided => "inconclusive",
+            Verdict::Rejected => "rejected",
+        }
+    }
+}
+
+impl From<report::Verdict> for Verdict {
+    fn from(verdict: report::Verdict) -> Self {
+        match verdict {
+            report::Verdict::Accepted => Verdict::Accepted,
+            report::Verdict::Inconclusive => Verdict::Undecided,
+            report::Verdict::Rejected => Verdict::Rejected,
+        }
+    }
 }
 
 impl From<Verdict> for ExitCode {
@@ -89,13 +113,16 @@ impl Cli {
             Command::Compile(command) => command.run(&console),
             Command::Inspect(command) => command.run(&console),
             Command::Commit(command) => command.run(&console),
+            Command::Serve(command) => command.run(&console),
+            Command::Ask(command) => command.run(&console),
+            Command::Verify(command) => command.run(&console),
             Command::Plan(command) => command.run(&console),
             Command::Bench(command) => command.run(&console),
         };
         match result {
             Ok(verdict) => verdict.into(),
             Err(error) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", told(&error));
                 Verdict::Undecided.into()
             }
         }
@@ -106,17 +133,31 @@ impl Cli {
 fn log(verbose: u8) {
     let level = ["warn", "info", "debug", "trace"][usize::from(verbose.min(3))];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// An error and its causes on one line; a cause that the error quotes is not said again.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.is_empty() {
+        true => cause,
+        false if said.contains(&cause) => said,
+        false => format!("{said}: {cause}"),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
     use clap::CommandFactory;
 
-    use super::Cli;
+    use super::{Cli, told};
+
+    #[test]
+    fn error_that_quotes_its_cause_is_told_once() {
+        let error =
+            anyhow!("no such file").context("cannot read a.csv (no such file)").context("nothing to ask");
+        assert_eq!(told(&error), "nothing to ask: cannot read a.csv (no such file)");
+    }
 
     #[test]
     fn command_line_of_any_command_is_consistent() {

@@ -66,20 +66,11 @@ struct Quality {
 impl Plan {
     /// Plans.
     pub(super) fn run(self, console: &Console) -> Result<Verdict> {
-        let quality = self
-            .claim
-            .zip(self.alternative)
-            .map(|(a, b)| self.quality(a, b))
-            .transpose()?;
+        let quality = self.claim.zip(self.alternative).map(|(a, b)| self.quality(a, b)).transpose()?;
         let session = match (self.queries, &quality, self.claim.and_then(Accuracy::error)) {
             (Some(queries), Some(quality), Some(claimed)) => {
                 let tolerance = Tolerance::new(quality.labelled.threshold, claimed)?;
-                Some(plan_labelled(
-                    queries,
-                    quality.labelled.canaries,
-                    &tolerance,
-                    self.bits,
-                )?)
+                Some(plan_labelled(queries, quality.labelled.canaries, &tolerance, self.bits)?)
             }
             (Some(queries), ..) => Some(plan(queries, self.bits)?),
             (None, ..) => None,
@@ -89,12 +80,9 @@ impl Plan {
     }
 
     fn quality(&self, claim: Accuracy, alternative: Accuracy) -> Result<Quality> {
-        let claimed = claim
-            .error()
-            .context("a claimed accuracy of 0 cannot be missed; claim more")?;
-        let worse = alternative
-            .error()
-            .context("an alternative of accuracy 0 is no rate; give one above 0")?;
+        let claimed = claim.error().context("a claimed accuracy of 0 cannot be missed; claim more")?;
+        let worse =
+            alternative.error().context("an alternative of accuracy 0 is no rate; give one above 0")?;
         let labelled = labelled_canaries(claimed, worse, self.alpha, self.beta)?;
         let drop = Rate::new(claim.value() - alternative.value())?;
         Ok(Quality {
@@ -122,15 +110,7 @@ impl Answer {
                 mix.positions(),
             );
         }
-        if let Some(Quality {
-            claim,
-            alternative,
-            alpha,
-            beta,
-            labelled,
-            reference,
-        }) = &self.quality
-        {
+        if let Some(Quality { claim, alternative, alpha, beta, labelled, reference }) = &self.quality {
             let _ = writeln!(
                 text,
                 "Accuracy {claim} against {alternative} (false alarms ≤ {alpha}, misses ≤ {beta}):\n\

@@ -53,9 +53,8 @@ mod tests {
     use super::*;
 
     fn spin(rounds: u64) -> u64 {
-        (0..black_box(rounds)).fold(1u64, |x, i| {
-            black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(i))
-        })
+        (0..black_box(rounds))
+            .fold(1u64, |x, i| black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(i)))
     }
 
     #[test]

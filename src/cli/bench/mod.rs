@@ -26,7 +26,7 @@ use serin_circuits::poly::eq_table;
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
 use serin_datasets::synthetic::SplitMix64;
-use serin_verifier::commit::{Opener, QUERIES, Shape};
+use serin_verifier::commit::{Opener, QUERIES};
 use serin_verifier::limits::MAX_BATCH;
 use serin_verifier::verify::verify;
 
@@ -90,9 +90,7 @@ impl Bench {
     /// Measures.
     pub(super) fn run(self, console: &Console) -> Result<Verdict> {
         if let Some(threads) = self.threads {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
             pool.context("cannot start as many threads")?;
         }
         let bar = console.doing("compiling");
@@ -120,12 +118,7 @@ impl Bench {
 
     fn prepare(&self) -> Result<(Model, Questions)> {
         let float = data::onnx(&self.model.0)?;
-        let Compiled {
-            graph,
-            weights,
-            encoder,
-            ..
-        } = self.how.compile(&float)?;
+        let Compiled { graph, weights, encoder, .. } = self.how.compile(&float)?;
         drop(float);
         let questions = match &self.how.data {
             Some(source) => Questions::Given(data::encoded(&encoder, source)?.0),
@@ -165,9 +158,7 @@ impl Questions {
 fn measure_batch(model: &Model, inputs: &Tensor) -> Result<Figures> {
     let trace = model.infer(inputs);
     let statement = model.statement(SERVER, &SESSION, inputs, trace.output());
-    statement
-        .check()
-        .map_err(|rejection| anyhow!("batches of {}: {rejection}", inputs.batch()))?;
+    statement.check().map_err(|rejection| anyhow!("batches of {}: {rejection}", inputs.batch()))?;
 
     let infer_cpu_s = cpu(|| (), |()| infer(model.graph(), model.weights(), inputs));
     let traced = cpu(|| (), |()| model.infer(inputs));
@@ -191,16 +182,13 @@ fn measure_batch(model: &Model, inputs: &Tensor) -> Result<Figures> {
 }
 
 fn commit(model: &Model) -> f64 {
-    let bits = Layout::of(model.graph()).bits();
-    cpu(
-        || model.commitment().vector().to_vec(),
-        |vector| Commitment::new(vector, bits),
-    )
+    let layout = Layout::of(model.graph());
+    cpu(|| model.weights().flatten(&layout), |vector| Commitment::new(vector, &layout))
 }
 
 /// One opening at a point, and of columns, from a fixed seed.
 fn open(model: &Model) -> f64 {
-    let shape = Shape::of(Layout::of(model.graph()).bits());
+    let shape = model.commitment().shape();
     let mut words = SplitMix64::new(0);
     let mut limb = || {
         let mut bytes = [0; 16];
@@ -208,35 +196,22 @@ fn open(model: &Model) -> f64 {
         bytes[8..].copy_from_slice(&words.next_word().to_le_bytes());
         field::from_uniform(bytes)
     };
-    let point: Vec<Ext> = (0..shape.row_bits())
-        .map(|_| field::ext(limb(), limb()))
-        .collect();
-    let weights = eq_table(&point);
-    let mut positions: Vec<usize> = (0..QUERIES)
-        .map(|_| words.next_word() as usize % shape.codeword())
-        .collect();
+    let point: Vec<Ext> = (0..shape.row_bits()).map(|_| field::ext(limb(), limb())).collect();
+    let mut weights = eq_table(&point);
+    weights.truncate(shape.rows());
+    let mut positions: Vec<usize> =
+        (0..QUERIES).map(|_| words.next_word() as usize % shape.codeword()).collect();
     positions.sort_unstable();
     positions.dedup();
     let opener = model.commitment();
-    cpu(
-        || (),
-        |()| {
-            (
-                opener.row(&weights),
-                opener.columns(&positions),
-                opener.siblings(&positions),
-            )
-        },
-    )
+    cpu(|| (), |()| (opener.row(&weights), opener.columns(&positions), opener.siblings(&positions)))
 }
 
 fn text(figures: &[Figures]) -> String {
     let mut text =
         String::from("batch     infer s     prove s    verify s    proof B  activations B  peak MiB\n");
     for f in figures {
-        let peak = f
-            .peak_rss_bytes
-            .map_or("?".into(), |bytes| (bytes >> 20).to_string());
+        let peak = f.peak_rss_bytes.map_or("?".into(), |bytes| (bytes >> 20).to_string());
         let _ = writeln!(
             text,
             "{:>5}  {:>10.6}  {:>10.6}  {:>10.6}  {:>9}  {:>13}  {peak:>8}",
@@ -255,10 +230,7 @@ fn text(figures: &[Figures]) -> String {
 
 fn batch(text: &str) -> Result<usize> {
     let n: usize = text.parse().context("a batch size is a whole number")?;
-    ensure!(
-        (1..=MAX_BATCH).contains(&n),
-        "a batch holds 1 to {MAX_BATCH} samples"
-    );
+    ensure!((1..=MAX_BATCH).contains(&n), "a batch holds 1 to {MAX_BATCH} samples");
     Ok(n)
 }
 
