@@ -278,5 +278,11 @@ fn read_values(r: &mut Reader<'_>, count: usize) -> Result<Vec<i32>, DecodeError
     let (low, high) = (r.i32("least weight")?, r.i32("greatest weight")?);
     let range =
         Range::new(low, high).ok_or_else(|| r.bad_value("greatest weight", u64::from(high as u32)))?;
-    r.packed("weights", count, range)
+    let values = r.packed("weights", count, range)?;
+    // A wider range than the values' own would be a second encoding of the same model.
+    let ends = [values.iter().min(), values.iter().max()];
+    if ends != [Some(&low), Some(&high)] {
+        return Err(r.bad_value("range of weights", u64::from(high.abs_diff(low))));
+    }
+    Ok(values)
 }

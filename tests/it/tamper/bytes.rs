@@ -19,10 +19,7 @@ fn proof_with_any_byte_changed_rejected() {
         for change in [1 << (at % 8), 0xff] {
             let mut proof = honest.proof.clone();
             proof[at] ^= change;
-            assert!(
-                verify(&honest.statement(), &proof).is_err(),
-                "byte {at} ^ {change}"
-            );
+            assert!(verify(&honest.statement(), &proof).is_err(), "byte {at} ^ {change}");
         }
     }
     assert!(verify(&honest.statement(), &honest.proof).is_ok());
