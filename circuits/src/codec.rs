@@ -21,18 +21,25 @@ pub fn digest(label: &str, bytes: &[u8]) -> Digest {
 
 /// Integers of a known range at a fixed width: v − low in [`Range::byte_width`] little-endian bytes.
 pub fn pack(values: &[i32], range: Range) -> Vec<u8> {
-    fn fixed<const W: usize>(values: &[i32], low: i32) -> Vec<u8> {
-        let mut bytes = vec![0; W * values.len()];
-        for (chunk, v) in bytes.as_chunks_mut::<W>().0.iter_mut().zip(values) {
+    let mut bytes = Vec::new();
+    pack_into(values, range, &mut bytes);
+    bytes
+}
+
+/// [`pack`] behind what `bytes` already holds.
+pub fn pack_into(values: &[i32], range: Range, bytes: &mut Vec<u8>) {
+    fn fixed<const W: usize>(values: &[i32], low: i32, bytes: &mut Vec<u8>) {
+        let start = bytes.len();
+        bytes.resize(start + W * values.len(), 0);
+        for (chunk, v) in bytes[start..].as_chunks_mut::<W>().0.iter_mut().zip(values) {
             chunk.copy_from_slice(&v.wrapping_sub(low).to_le_bytes()[..W]);
         }
-        bytes
     }
     match range.byte_width() {
-        1 => fixed::<1>(values, range.low),
-        2 => fixed::<2>(values, range.low),
-        3 => fixed::<3>(values, range.low),
-        _ => fixed::<4>(values, range.low),
+        1 => fixed::<1>(values, range.low, bytes),
+        2 => fixed::<2>(values, range.low, bytes),
+        3 => fixed::<3>(values, range.low, bytes),
+        _ => fixed::<4>(values, range.low, bytes),
     }
 }
 
@@ -186,19 +193,12 @@ impl<'a> Reader<'a> {
 
     /// The error that `field`, just read, holds `value`.
     pub fn bad_value(&self, field: &'static str, value: u64) -> DecodeError {
-        DecodeError::Value {
-            at: self.at,
-            field,
-            value,
-        }
+        DecodeError::Value { at: self.at, field, value }
     }
 
     /// The next `len` bytes.
     pub fn raw(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
-        let truncated = DecodeError::Truncated {
-            at: self.bytes.len(),
-            field,
-        };
+        let truncated = DecodeError::Truncated { at: self.bytes.len(), field };
         let end = self.at.checked_add(len).ok_or_else(|| truncated.clone())?;
         let bytes = self.bytes.get(self.at..end).ok_or(truncated)?;
         self.at = end;
@@ -235,10 +235,7 @@ impl<'a> Reader<'a> {
     /// A count or size of at most `cap`.
     pub fn size(&mut self, field: &'static str, cap: usize) -> Result<usize, DecodeError> {
         let v = self.u64(field)?;
-        usize::try_from(v)
-            .ok()
-            .filter(|n| *n <= cap)
-            .ok_or_else(|| self.bad_value(field, v))
+        usize::try_from(v).ok().filter(|n| *n <= cap).ok_or_else(|| self.bad_value(field, v))
     }
 
     /// A length of at most `cap` and as many bytes.
@@ -258,12 +255,7 @@ impl<'a> Reader<'a> {
     pub fn integers(&mut self, field: &'static str, cap: usize) -> Result<Vec<i32>, DecodeError> {
         let len = self.size(field, cap)?;
         let bytes = self.raw(len.saturating_mul(4), field)?;
-        Ok(bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|c| i32::from_le_bytes(*c))
-            .collect())
+        Ok(bytes.as_chunks::<4>().0.iter().map(|c| i32::from_le_bytes(*c)).collect())
     }
 
     /// As many integers of `range` as `count` says, as [`pack`] writes them. A value beyond the range is refused.
@@ -283,10 +275,7 @@ impl<'a> Reader<'a> {
         let found = self.bytes.get(self.at..).unwrap_or(&[]);
         let found = &found[..found.len().min(expected.len())];
         if found != expected.as_bytes() {
-            let found = found
-                .iter()
-                .map(|b| if b.is_ascii_graphic() { *b as char } else { '·' })
-                .collect();
+            let found = found.iter().map(|b| if b.is_ascii_graphic() { *b as char } else { '·' }).collect();
             return Err(DecodeError::Header { expected, found });
         }
         self.at += expected.len();
@@ -352,11 +341,6 @@ mod tests {
     #[test]
     fn header_of_another_version_named() {
         let error = Reader::new(b"serin-model/9\n").header("serin-model/1\n");
-        assert!(
-            error
-                .expect_err("other version")
-                .to_string()
-                .contains("serin-model/9")
-        );
+        assert!(error.expect_err("other version").to_string().contains("serin-model/9"));
     }
 }

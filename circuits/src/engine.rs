@@ -74,12 +74,7 @@ pub fn run<E: Engine>(graph: &Graph, engine: &mut E, input: E::Wire) -> Result<E
     wires.push(Some(input));
     let mut linear_index = 0;
     for (index, node) in graph.nodes().iter().enumerate() {
-        let at = At {
-            index,
-            linear_index,
-            last: index + 1 == count,
-            node,
-        };
+        let at = At { index, linear_index, last: index + 1 == count, node };
         let wire = step(engine, at, &wires)?;
         linear_index += usize::from(node.op.linear().is_some());
         for Wire(w) in &node.inputs {
@@ -93,27 +88,15 @@ pub fn run<E: Engine>(graph: &Graph, engine: &mut E, input: E::Wire) -> Result<E
 }
 
 fn step<E: Engine>(engine: &mut E, at: At<'_>, wires: &[Option<E::Wire>]) -> Result<E::Wire, E::Error> {
-    let wire = |i: usize| {
-        wires[at.node.inputs[i].0]
-            .as_ref()
-            .expect("kept until its last reader")
-    };
+    let wire = |i: usize| wires[at.node.inputs[i].0].as_ref().expect("kept until its last reader");
     match &at.node.op {
         Op::MatMul(linear) | Op::Conv(linear) => engine.linear(at, linear, wire(0)),
         Op::Add { shifts } => engine.add(at, *shifts, wire(0), wire(1)),
-        Op::Rescale { shift, low, high } => engine.rescale(
-            at,
-            Rescale {
-                shift: *shift,
-                low: *low,
-                high: *high,
-            },
-            wire(0),
-        ),
+        Op::Rescale { shift, low, high } => {
+            engine.rescale(at, Rescale { shift: *shift, low: *low, high: *high }, wire(0))
+        }
         Op::MaxPool(window) => engine.max_pool(at, window, wire(0)),
-        Op::AveragePool {
-            window, multiplier, ..
-        } => engine.average_pool(at, window, *multiplier, wire(0)),
+        Op::AveragePool { window, multiplier, .. } => engine.average_pool(at, window, *multiplier, wire(0)),
         Op::Reshape { .. } => engine.reshape(at, wire(0)),
     }
 }

@@ -55,11 +55,7 @@ const fn add(a: u64, b: u64) -> u64 {
 #[inline(always)]
 const fn sub(a: u64, b: u64) -> u64 {
     let (difference, borrow) = a.overflowing_sub(b);
-    if borrow {
-        difference.wrapping_add(MODULUS)
-    } else {
-        difference
-    }
+    if borrow { difference.wrapping_add(MODULUS) } else { difference }
 }
 
 impl SmallFpConfig for Goldilocks {
@@ -144,11 +140,7 @@ impl Fp2Config for Quadratic {
 /// Embeds a signed integer.
 #[inline(always)]
 pub fn from_i64(v: i64) -> Fp {
-    if v >= 0 {
-        Fp::new(v as u64)
-    } else {
-        Fp::from_raw(sub(0, Fp::new(v.unsigned_abs()).value))
-    }
+    if v >= 0 { Fp::new(v as u64) } else { Fp::from_raw(sub(0, Fp::new(v.unsigned_abs()).value)) }
 }
 
 /// The element c0 + c1·X.
@@ -196,11 +188,7 @@ mod tests {
         assert_eq!(<Fp as PrimeField>::MODULUS.0[0], MODULUS);
         let root = <Fp as FftField>::TWO_ADIC_ROOT_OF_UNITY;
         assert_eq!(root.pow([1u64 << 31]), -Fp::one());
-        assert_eq!(
-            Fp::from_raw(7).pow([(MODULUS - 1) / 2]),
-            -Fp::one(),
-            "7 is no square"
-        );
+        assert_eq!(Fp::from_raw(7).pow([(MODULUS - 1) / 2]), -Fp::one(), "7 is no square");
         assert_eq!(Fp::from_raw(7).pow([(MODULUS - 1) >> 32]), root);
     }
 

@@ -33,12 +33,7 @@ impl Engine for Reference<'_> {
     type Error = std::convert::Infallible;
 
     fn linear(&mut self, at: At<'_>, geometry: &Linear, x: &Tensor) -> Result<Tensor, Self::Error> {
-        Ok(linear(
-            geometry,
-            &self.weights.tensors()[at.linear_index],
-            x,
-            &at.node.output.shape,
-        ))
+        Ok(linear(geometry, &self.weights.tensors()[at.linear_index], x, &at.node.output.shape))
     }
 
     fn add(&mut self, _: At<'_>, shifts: [u8; 2], a: &Tensor, b: &Tensor) -> Result<Tensor, Self::Error> {
@@ -102,11 +97,7 @@ fn linear(geometry: &Linear, weights: &LinearWeights, x: &Tensor, shape: &[usize
 /// a·2^s₀ + b·2^s₁, entry by entry.
 pub fn add(shifts: [u8; 2], a: &Tensor, b: &Tensor) -> Tensor {
     let sum = |(a, b): (&i32, &i32)| (a << shifts[0]).wrapping_add(b << shifts[1]);
-    tensor(
-        a.batch(),
-        a.shape(),
-        a.values().iter().zip(b.values()).map(sum).collect(),
-    )
+    tensor(a.batch(), a.shape(), a.values().iter().zip(b.values()).map(sum).collect())
 }
 
 /// [`quant::rescale`] of every entry.
@@ -123,9 +114,7 @@ pub fn max_pool(window: &Window, x: &Tensor, shape: &[usize]) -> Tensor {
 /// The sum of each window times `multiplier`; padding counts as 0.
 pub fn average_pool(window: &Window, multiplier: i32, x: &Tensor, shape: &[usize]) -> Tensor {
     let mut sums = pool(window, x, shape, 0, i32::wrapping_add);
-    sums.values_mut()
-        .iter_mut()
-        .for_each(|v| *v = v.wrapping_mul(multiplier));
+    sums.values_mut().iter_mut().for_each(|v| *v = v.wrapping_mul(multiplier));
     sums
 }
 

@@ -66,21 +66,13 @@ impl Tensor {
     /// A batch of `batch` samples of `shape`; `None` unless `values` has exactly batch · ∏ shape entries.
     pub fn new(batch: usize, shape: &[usize], values: Vec<i32>) -> Option<Self> {
         let size = shape.iter().try_fold(batch, |n, d| n.checked_mul(*d))?;
-        (size == values.len()).then(|| Self {
-            batch,
-            shape: shape.to_vec(),
-            values,
-        })
+        (size == values.len()).then(|| Self { batch, shape: shape.to_vec(), values })
     }
 
     /// A tensor of zeros.
     pub fn zeros(batch: usize, shape: &[usize]) -> Self {
         let size = batch * shape.iter().product::<usize>();
-        Self {
-            batch,
-            shape: shape.to_vec(),
-            values: vec![0; size],
-        }
+        Self { batch, shape: shape.to_vec(), values: vec![0; size] }
     }
 
     /// Samples in the batch.
@@ -111,9 +103,7 @@ impl Tensor {
     /// The entries of sample `n`, empty beyond the batch.
     pub fn sample(&self, n: usize) -> &[i32] {
         let len = self.sample_len();
-        n.checked_mul(len)
-            .and_then(|start| self.values.get(start..start + len))
-            .unwrap_or(&[])
+        n.checked_mul(len).and_then(|start| self.values.get(start..start + len)).unwrap_or(&[])
     }
 
     /// The same entries under another per-sample shape; `None` if the sizes differ.
@@ -155,14 +145,8 @@ mod tests {
     #[test]
     fn byte_width_of_ranges_is_least() {
         let width = |low, high| Range { low, high }.byte_width();
-        assert_eq!(
-            [width(0, 0), width(0, 255), width(-128, 127), width(0, 256)],
-            [1, 1, 1, 2]
-        );
-        assert_eq!(
-            [width(-(1 << 23), (1 << 23) - 1), width(i32::MIN, i32::MAX)],
-            [3, 4]
-        );
+        assert_eq!([width(0, 0), width(0, 255), width(-128, 127), width(0, 256)], [1, 1, 1, 2]);
+        assert_eq!([width(-(1 << 23), (1 << 23) - 1), width(i32::MIN, i32::MAX)], [3, 4]);
     }
 
     #[test]

@@ -49,11 +49,7 @@ pub fn accumulator_range(linear: &Linear, weights: &LinearWeights, input: Range)
         (x_low, x_high) = (x_low.min(0), x_high.max(0));
     }
     let mut range = (i64::MAX, i64::MIN);
-    for (row, bias) in weights
-        .weight
-        .chunks_exact(linear.fan_in().max(1))
-        .zip(&weights.bias)
-    {
+    for (row, bias) in weights.weight.chunks_exact(linear.fan_in().max(1)).zip(&weights.bias) {
         let (mut low, mut high) = (i64::from(*bias), i64::from(*bias));
         for w in row {
             let (a, b) = (i64::from(*w) * x_low, i64::from(*w) * x_high);
@@ -75,18 +71,13 @@ impl Weights {
                 linears.len(),
                 tensors.len()
             );
-            return Err(GraphError {
-                node: "weights".into(),
-                fault: Fault::Weights(text),
-            });
+            return Err(GraphError { node: "weights".into(), fault: Fault::Weights(text) });
         }
         for ((index, linear), tensor) in linears.into_iter().zip(&tensors) {
             let node = &graph.nodes()[index];
             let input = graph.port(node.inputs[0]).range;
-            check(linear, tensor, input, node.output.range).map_err(|fault| GraphError {
-                node: node.name.clone(),
-                fault,
-            })?;
+            check(linear, tensor, input, node.output.range)
+                .map_err(|fault| GraphError { node: node.name.clone(), fault })?;
         }
         Ok(Self { tensors })
     }
@@ -101,9 +92,9 @@ impl Weights {
         self.tensors.iter().map(|t| t.weight.len() + t.bias.len()).sum()
     }
 
-    /// The committed vector: every tensor in its place, zeros elsewhere.
+    /// The used part of the committed vector: every tensor in its place, zeros between.
     pub fn flatten(&self, layout: &Layout) -> Vec<i32> {
-        let mut vector = vec![0; layout.len()];
+        let mut vector = vec![0; layout.used()];
         for (tensor, places) in self.tensors.iter().zip(&layout.places) {
             places.weight.scatter(&tensor.weight, &mut vector);
             places.bias.scatter(&tensor.bias, &mut vector);
@@ -122,9 +113,9 @@ fn check(linear: &Linear, tensor: &LinearWeights, input: Range, declared: Range)
     let (low, high) = accumulator_range(linear, tensor, input);
     match Range::from_wide(low, high) {
         None => Err(Fault::Unbounded { low, high }),
-        Some(actual) if !declared.covers(&actual) => Err(Fault::Weights(format!(
-            "its weights reach {actual}, beyond the declared {declared}"
-        ))),
+        Some(actual) if !declared.covers(&actual) => {
+            Err(Fault::Weights(format!("its weights reach {actual}, beyond the declared {declared}")))
+        }
         Some(_) => Ok(()),
     }
 }
@@ -185,7 +176,7 @@ pub struct Places {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     places: Vec<Places>,
-    bits: usize,
+    used: usize,
 }
 
 impl Layout {
@@ -199,20 +190,15 @@ impl Layout {
                 bias: place(vec![l.groups, l.outputs]),
             })
             .collect();
-        let mut order: Vec<&mut Place> = places
-            .iter_mut()
-            .flat_map(|p| [&mut p.weight, &mut p.bias])
-            .collect();
+        let mut order: Vec<&mut Place> =
+            places.iter_mut().flat_map(|p| [&mut p.weight, &mut p.bias]).collect();
         order.sort_by_key(|place| std::cmp::Reverse(place.bits()));
         let mut end = 0;
         for place in order {
             place.offset = end;
             end += 1 << place.bits();
         }
-        Self {
-            places,
-            bits: log2_ceil(end.max(1)),
-        }
+        Self { places, used: end.max(1) }
     }
 
     /// One entry per linear node in order.
@@ -222,17 +208,12 @@ impl Layout {
 
     /// n: the vector has 2^n entries.
     pub fn bits(&self) -> usize {
-        self.bits
+        log2_ceil(self.used)
     }
 
-    /// 2^n.
-    pub fn len(&self) -> usize {
-        1 << self.bits
-    }
-
-    /// Never: the vector has at least one entry.
-    pub fn is_empty(&self) -> bool {
-        false
+    /// Entries up to the end of the last tensor; those behind are zero.
+    pub fn used(&self) -> usize {
+        self.used
     }
 }
 
@@ -249,9 +230,7 @@ pub fn encode_model(graph: &Graph, weights: &Weights) -> Vec<u8> {
         for values in [&tensor.weight, &tensor.bias] {
             let low = values.iter().copied().min().unwrap_or(0);
             let high = values.iter().copied().max().unwrap_or(0);
-            w.i32(low)
-                .i32(high)
-                .raw(&codec::pack(values, Range { low, high }));
+            w.i32(low).i32(high).raw(&codec::pack(values, Range { low, high }));
         }
     }
     w.finish()

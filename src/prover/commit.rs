@@ -1,7 +1,7 @@
 //! The prover's half of the weight commitment ([`serin_verifier::commit`]): encode, hash, open.
 //!
 //! The codeword matrix is held by columns (one Merkle leaf contiguous), as the batched transform leaves it. It takes
-//! 8·2^[`LOG_INVERSE_RATE`] bytes per weight.
+//! 8·2^[`LOG_INVERSE_RATE`](serin_verifier::commit::LOG_INVERSE_RATE) bytes per weight.
 
 use std::fmt;
 
@@ -14,29 +14,31 @@ use rayon::prelude::*;
 use serin_circuits::codec::Digest;
 use serin_circuits::field::{self, Ext, Fp};
 use serin_circuits::poly::fold_rows;
-use serin_verifier::commit::{LOG_INVERSE_RATE, Opener, Shape, merkle};
+use serin_circuits::weights::Layout;
+use serin_verifier::commit::{Opener, Shape, merkle};
 
 use super::kernels::table::{element, goldilocks};
 
 /// A committed vector of integers with all that an opening needs. `Debug` shows the root only.
 pub struct Commitment {
     shape: Shape,
-    vector: Vec<i32>,
-    magnitude: u32,
+    pub(super) vector: Vec<i32>,
+    pub(super) magnitude: u32,
     codeword: RowMajorMatrix<Goldilocks>,
     tree: Vec<Vec<Digest>>,
 }
 
 impl fmt::Debug for Commitment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Commitment({} bits)", self.shape.row_bits() + self.shape.depth() - LOG_INVERSE_RATE)
+        write!(f, "Commitment({} × {})", self.shape.rows(), self.shape.columns())
     }
 }
 
 impl Commitment {
-    /// Commits to a vector of 2^`bits` integers.
-    pub fn new(vector: Vec<i32>, bits: usize) -> Self {
-        let shape = Shape::of(bits);
+    /// Commits to the used part of a layout's vector.
+    pub fn new(mut vector: Vec<i32>, layout: &Layout) -> Self {
+        let shape = Shape::of(layout);
+        vector.resize(shape.rows() * shape.columns(), 0);
         let codeword = encode(&vector, shape);
         let leaves = codeword.values.par_chunks(shape.rows()).map(|column| {
             let canonical: Vec<Fp> = column.iter().map(|v| element(*v)).collect();
@@ -57,9 +59,9 @@ impl Commitment {
         &self.tree[self.shape.depth()][0]
     }
 
-    /// The committed vector.
-    pub fn vector(&self) -> &[i32] {
-        &self.vector
+    /// The matrix's shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 }
 

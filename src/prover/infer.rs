@@ -50,21 +50,40 @@ impl Trace {
 
 /// The answer to a batch whose entries lie in the graph's input range.
 pub fn infer(graph: &Graph, weights: &Weights, inputs: &Tensor) -> Tensor {
-    let mut engine = Fast { weights, layers: None };
+    let mut engine = Fast { weights, layers: None, alter: None };
     let Ok(output) = run(graph, &mut engine, Arc::new(inputs.clone()));
     Arc::unwrap_or_clone(output)
 }
 
 /// [`infer`], keeping what a proof needs.
 pub fn infer_traced(graph: &Graph, weights: &Weights, inputs: &Tensor) -> Trace {
-    let mut engine = Fast { weights, layers: Some(Vec::with_capacity(weights.tensors().len())) };
+    traced(graph, weights, inputs, None)
+}
+
+/// [`infer_traced`], each linear node's accumulators passing through `alter` (its index among linear nodes, and they) before
+/// anything reads them: for whoever studies what a dishonest server could say.
+pub fn infer_altered(
+    graph: &Graph,
+    weights: &Weights,
+    inputs: &Tensor,
+    alter: &mut dyn FnMut(usize, &mut Tensor),
+) -> Trace {
+    traced(graph, weights, inputs, Some(alter))
+}
+
+fn traced(graph: &Graph, weights: &Weights, inputs: &Tensor, alter: Option<Alter<'_>>) -> Trace {
+    let layers = Some(Vec::with_capacity(weights.tensors().len()));
+    let mut engine = Fast { weights, layers, alter };
     let Ok(output) = run(graph, &mut engine, Arc::new(inputs.clone()));
     Trace { layers: engine.layers.unwrap_or_default(), output }
 }
 
-struct Fast<'w> {
-    weights: &'w Weights,
+type Alter<'a> = &'a mut dyn FnMut(usize, &mut Tensor);
+
+struct Fast<'a> {
+    weights: &'a Weights,
     layers: Option<Vec<Layer>>,
+    alter: Option<Alter<'a>>,
 }
 
 impl Engine for Fast<'_> {
@@ -72,7 +91,11 @@ impl Engine for Fast<'_> {
     type Error = Infallible;
 
     fn linear(&mut self, at: At<'_>, geometry: &Linear, x: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
-        let y = Arc::new(linear(geometry, &self.weights.tensors()[at.linear_index], x, &at.node.output.shape));
+        let mut y = linear(geometry, &self.weights.tensors()[at.linear_index], x, &at.node.output.shape);
+        if let Some(alter) = &mut self.alter {
+            alter(at.linear_index, &mut y);
+        }
+        let y = Arc::new(y);
         if let Some(layers) = &mut self.layers {
             layers.push(Layer { input: Arc::clone(x), accumulators: Arc::clone(&y) });
         }

@@ -10,6 +10,7 @@
 //! A [`Model`] is compiled and committed once and shared by all sessions; [`Model::answer`] infers and proves a batch.
 //! Everything here is as trusted as its owner: a mistake costs the server its acceptance, never the client its safety.
 
+mod claims;
 pub mod commit;
 pub mod infer;
 mod kernels;
@@ -40,7 +41,7 @@ impl Model {
     /// Commits to the weights: encodes and hashes the whole vector.
     pub fn new(graph: Graph, weights: Weights) -> Self {
         let layout = Layout::of(&graph);
-        let commitment = Commitment::new(weights.flatten(&layout), layout.bits());
+        let commitment = Commitment::new(weights.flatten(&layout), &layout);
         Self { graph, weights, commitment }
     }
 

@@ -11,8 +11,8 @@ use serin_verifier::layer::revealed::Prover;
 use serin_verifier::sumcheck::{Rounds, Tables};
 
 use super::Model;
+use super::claims::Merged;
 use super::infer::Trace;
-use super::kernels::table::{IntegerRounds, Table};
 
 /// A model and the trace of one batch.
 pub struct Witness<'a> {
@@ -73,13 +73,8 @@ impl LinearProver for LinearTables {
 }
 
 impl ClaimsProver for Witness<'_> {
-    fn rounds(&self, claims: &[Claim], weights: &[Ext]) -> Box<dyn Rounds> {
-        let vector = self.model.commitment().vector();
-        let mut selectors = Table::zeros(vector.len());
-        for (claim, weight) in claims.iter().zip(weights) {
-            selectors.write_eq(claim.offset, &claim.point, *weight);
-        }
-        Box::new(IntegerRounds::new(vector, selectors))
+    fn rounds(&self, claims: &[Claim], weights: &[Ext]) -> Box<dyn Rounds + '_> {
+        Box::new(Merged::new(self.model.commitment(), claims, weights))
     }
 
     fn opener(&self) -> &dyn Opener {

@@ -45,7 +45,7 @@ impl Soundness {
         let degree = DEGREE as usize;
         let points = graph.linears().map(|(_, l)| Point::bits(l, batch).iter().sum::<usize>()).sum();
         let rounds = graph.linears().map(|(_, l)| degree * sum_bits(l).iter().sum::<usize>()).sum();
-        let shape = Shape::of(layout.bits());
+        let shape = Shape::of(layout);
         let rate = (-(LOG_INVERSE_RATE as f64)).exp2();
         let terms = vec![
             Term { step: "points", bits: over_field(points) },

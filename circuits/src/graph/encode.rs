@@ -48,11 +48,8 @@ impl Graph {
 
     fn read(r: &mut Reader<'_>) -> Result<Self, GraphDecodeError> {
         r.header(HEADER)?;
-        let input = Port {
-            shape: read_shape(r)?,
-            exponent: r.u8("input exponent")? as i8,
-            range: read_range(r)?,
-        };
+        let input =
+            Port { shape: read_shape(r)?, exponent: r.u8("input exponent")? as i8, range: read_range(r)? };
         let mut builder = Builder::new(input)?;
         for _ in 0..r.size("node count", MAX_NODES)? {
             let name = r.string("node name", MAX_NAME)?;
@@ -91,21 +88,13 @@ fn read_range(r: &mut Reader<'_>) -> Result<Range, DecodeError> {
 fn op(w: &mut Writer, op: &Op, output: Range) {
     match op {
         Op::MatMul(linear) => {
-            w.u8(0)
-                .size(linear.channels)
-                .size(linear.outputs)
-                .u8(linear.weight_exponent as u8);
+            w.u8(0).size(linear.channels).size(linear.outputs).u8(linear.weight_exponent as u8);
             range(w, output);
         }
         Op::Conv(linear) => {
-            w.u8(1)
-                .size(linear.groups)
-                .size(linear.channels)
-                .size(linear.outputs);
+            w.u8(1).size(linear.groups).size(linear.channels).size(linear.outputs);
             window(w, &linear.window);
-            w.size(linear.image[0])
-                .size(linear.image[1])
-                .u8(linear.weight_exponent as u8);
+            w.size(linear.image[0]).size(linear.image[1]).u8(linear.weight_exponent as u8);
             range(w, output);
         }
         Op::Add { shifts } => {
@@ -118,11 +107,7 @@ fn op(w: &mut Writer, op: &Op, output: Range) {
             w.u8(4);
             window(w, pool);
         }
-        Op::AveragePool {
-            window: pool,
-            multiplier,
-            gain,
-        } => {
+        Op::AveragePool { window: pool, multiplier, gain } => {
             w.u8(5);
             window(w, pool);
             w.i32(*multiplier).u8(*gain);
@@ -147,42 +132,25 @@ fn read_op(r: &mut Reader<'_>) -> Result<(Op, Option<Range>), DecodeError> {
                 channels: r.size("channels", MAX_SAMPLE)?,
                 outputs: r.size("outputs", MAX_SAMPLE)?,
                 window: read_window(r)?,
-                image: [
-                    r.size("image height", MAX_SAMPLE)?,
-                    r.size("image width", MAX_SAMPLE)?,
-                ],
+                image: [r.size("image height", MAX_SAMPLE)?, r.size("image width", MAX_SAMPLE)?],
                 weight_exponent: r.u8("weight exponent")? as i8,
             };
             return Ok((Op::Conv(linear), Some(read_range(r)?)));
         }
-        2 => Op::Add {
-            shifts: [r.u8("shift")?, r.u8("shift")?],
-        },
-        3 => Op::Rescale {
-            shift: r.u8("shift")?,
-            low: r.i32("low")?,
-            high: r.i32("high")?,
-        },
+        2 => Op::Add { shifts: [r.u8("shift")?, r.u8("shift")?] },
+        3 => Op::Rescale { shift: r.u8("shift")?, low: r.i32("low")?, high: r.i32("high")? },
         4 => Op::MaxPool(read_window(r)?),
-        5 => Op::AveragePool {
-            window: read_window(r)?,
-            multiplier: r.i32("multiplier")?,
-            gain: r.u8("gain")?,
-        },
-        6 => Op::Reshape {
-            shape: read_shape(r)?,
-        },
+        5 => {
+            Op::AveragePool { window: read_window(r)?, multiplier: r.i32("multiplier")?, gain: r.u8("gain")? }
+        }
+        6 => Op::Reshape { shape: read_shape(r)? },
         other => return Err(r.bad_value("operator", u64::from(other))),
     };
     Ok((op, None))
 }
 
 fn window(w: &mut Writer, window: &Window) {
-    let Window {
-        kernel,
-        stride,
-        padding,
-    } = window;
+    let Window { kernel, stride, padding } = window;
     for v in kernel.iter().chain(stride).chain(padding) {
         w.size(*v);
     }
@@ -194,9 +162,5 @@ fn read_window(r: &mut Reader<'_>) -> Result<Window, DecodeError> {
         *slot = r.size("window", MAX_SAMPLE)?;
     }
     let [k0, k1, s0, s1, top, left, bottom, right] = v;
-    Ok(Window {
-        kernel: [k0, k1],
-        stride: [s0, s1],
-        padding: [top, left, bottom, right],
-    })
+    Ok(Window { kernel: [k0, k1], stride: [s0, s1], padding: [top, left, bottom, right] })
 }

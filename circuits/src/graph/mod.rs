@@ -154,10 +154,7 @@ impl Graph {
 
     /// The linear nodes in order, as (node index, geometry).
     pub fn linears(&self) -> impl Iterator<Item = (usize, &Linear)> {
-        self.nodes
-            .iter()
-            .enumerate()
-            .filter_map(|(i, node)| Some((i, node.op.linear()?)))
+        self.nodes.iter().enumerate().filter_map(|(i, node)| Some((i, node.op.linear()?)))
     }
 
     /// Multiply-adds of one sample.
@@ -179,16 +176,8 @@ pub struct Builder {
 impl Builder {
     /// A graph with this input and no nodes yet.
     pub fn new(input: Port) -> Result<Self, GraphError> {
-        check_shape(&input.shape).map_err(|fault| GraphError {
-            node: "input".into(),
-            fault,
-        })?;
-        Ok(Self {
-            graph: Graph {
-                input,
-                nodes: Vec::new(),
-            },
-        })
+        check_shape(&input.shape).map_err(|fault| GraphError { node: "input".into(), fault })?;
+        Ok(Self { graph: Graph { input, nodes: Vec::new() } })
     }
 
     /// Appends a node and returns its wire. `declared` is the range of a linear node's accumulators, as its weights
@@ -204,12 +193,7 @@ impl Builder {
             let node = name.chars().take(MAX_NAME).collect();
             GraphError { node, fault }
         })?;
-        self.graph.nodes.push(Node {
-            name: name.into(),
-            op,
-            inputs: inputs.to_vec(),
-            output,
-        });
+        self.graph.nodes.push(Node { name: name.into(), op, inputs: inputs.to_vec(), output });
         Ok(Wire(self.graph.nodes.len()))
     }
 
@@ -222,10 +206,7 @@ impl Builder {
     pub fn finish(self) -> Result<Graph, GraphError> {
         if self.graph.nodes.is_empty() {
             let fault = Fault::Shape("the graph has no nodes".into());
-            return Err(GraphError {
-                node: "input".into(),
-                fault,
-            });
+            return Err(GraphError { node: "input".into(), fault });
         }
         Ok(self.graph)
     }

@@ -76,9 +76,7 @@ impl Window {
             let (k, s) = (self.kernel[axis], self.stride[axis]);
             let (before, after) = (self.padding[axis], self.padding[axis + 2]);
             if k == 0 || s == 0 || k > MAX_SAMPLE || s > MAX_SAMPLE {
-                return Err(Fault::Parameter(format!(
-                    "window {k} with stride {s} is not allowed"
-                )));
+                return Err(Fault::Parameter(format!("window {k} with stride {s} is not allowed")));
             }
             if before >= k || after >= k {
                 return Err(Fault::Parameter(format!(
@@ -87,9 +85,7 @@ impl Window {
             }
             let padded = image[axis] + before + after;
             if padded < k {
-                return Err(Fault::Shape(format!(
-                    "the window {k} is larger than the padded image {padded}"
-                )));
+                return Err(Fault::Shape(format!("the window {k} is larger than the padded image {padded}")));
             }
             out[axis] = (padded - k) / s + 1;
         }
@@ -99,9 +95,7 @@ impl Window {
     /// The input coordinate under offset `d` of window `p` on `axis`, if it is not padding.
     #[inline]
     pub fn source(&self, axis: usize, p: usize, d: usize, len: usize) -> Option<usize> {
-        (p * self.stride[axis] + d)
-            .checked_sub(self.padding[axis])
-            .filter(|q| *q < len)
+        (p * self.stride[axis] + d).checked_sub(self.padding[axis]).filter(|q| *q < len)
     }
 }
 
@@ -127,19 +121,8 @@ pub struct Linear {
 impl Linear {
     /// The geometry of a dense layer.
     pub fn dense(inputs: usize, outputs: usize, weight_exponent: i8) -> Self {
-        let window = Window {
-            kernel: [1, 1],
-            stride: [1, 1],
-            padding: [0; 4],
-        };
-        Self {
-            groups: 1,
-            channels: inputs,
-            outputs,
-            window,
-            image: [1, 1],
-            weight_exponent,
-        }
+        let window = Window { kernel: [1, 1], stride: [1, 1], padding: [0; 4] };
+        Self { groups: 1, channels: inputs, outputs, window, image: [1, 1], weight_exponent }
     }
 
     /// Height and width of the output image; `[0, 0]` if the window does not fit (never so in a built graph).
@@ -174,17 +157,9 @@ impl Linear {
     }
 
     fn check(&self) -> Result<(), Fault> {
-        let dims = [
-            self.groups,
-            self.channels,
-            self.outputs,
-            self.image[0],
-            self.image[1],
-        ];
+        let dims = [self.groups, self.channels, self.outputs, self.image[0], self.image[1]];
         if dims.iter().any(|d| *d == 0 || *d > MAX_SAMPLE) {
-            return Err(Fault::Shape(format!(
-                "its dimensions {dims:?} are not between 1 and {MAX_SAMPLE}"
-            )));
+            return Err(Fault::Shape(format!("its dimensions {dims:?} are not between 1 and {MAX_SAMPLE}")));
         }
         self.window.slide(self.image)?;
         let kernel = self.window.kernel;
@@ -227,10 +202,7 @@ impl Op {
     /// The port this operator produces from its inputs' ports.
     pub(super) fn derive(&self, inputs: &[&Port], declared: Option<Range>) -> Result<Port, Fault> {
         if inputs.len() != self.arity() {
-            return Err(Fault::Inputs {
-                expected: self.arity(),
-                given: inputs.len(),
-            });
+            return Err(Fault::Inputs { expected: self.arity(), given: inputs.len() });
         }
         let x = inputs[0];
         match self {
@@ -244,10 +216,7 @@ impl Op {
             }
             Op::Conv(linear) => {
                 linear.check()?;
-                expect_shape(
-                    &x.shape,
-                    &[linear.input_channels(), linear.image[0], linear.image[1]],
-                )?;
+                expect_shape(&x.shape, &[linear.input_channels(), linear.image[0], linear.image[1]])?;
                 let [h, w] = linear.output_image();
                 linear_port(linear, x, vec![linear.output_channels(), h, w], declared)
             }
@@ -255,29 +224,14 @@ impl Op {
             Op::Rescale { shift, low, high } => rescale_port(x, *shift, *low, *high),
             Op::MaxPool(window) => {
                 let shape = pooled(x, window)?;
-                Ok(Port {
-                    shape,
-                    exponent: x.exponent,
-                    range: x.range,
-                })
+                Ok(Port { shape, exponent: x.exponent, range: x.range })
             }
-            Op::AveragePool {
-                window,
-                multiplier,
-                gain,
-            } => average_port(x, window, *multiplier, *gain),
+            Op::AveragePool { window, multiplier, gain } => average_port(x, window, *multiplier, *gain),
             Op::Reshape { shape } => {
                 if shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d)) != Some(x.len()) {
-                    return Err(Fault::Shape(format!(
-                        "{:?} has other entries than {shape:?}",
-                        x.shape
-                    )));
+                    return Err(Fault::Shape(format!("{:?} has other entries than {shape:?}", x.shape)));
                 }
-                Ok(Port {
-                    shape: shape.clone(),
-                    exponent: x.exponent,
-                    range: x.range,
-                })
+                Ok(Port { shape: shape.clone(), exponent: x.exponent, range: x.range })
             }
         }
     }
@@ -287,9 +241,7 @@ fn expect_shape(given: &[usize], expected: &[usize]) -> Result<(), Fault> {
     if given == expected {
         return Ok(());
     }
-    Err(Fault::Shape(format!(
-        "takes shape {expected:?} and was given {given:?}"
-    )))
+    Err(Fault::Shape(format!("takes shape {expected:?} and was given {given:?}")))
 }
 
 fn exponent(sum: i32) -> Result<i8, Fault> {
@@ -303,35 +255,23 @@ fn range(low: i64, high: i64) -> Result<Range, Fault> {
 fn linear_port(linear: &Linear, x: &Port, shape: Vec<usize>, declared: Option<Range>) -> Result<Port, Fault> {
     let range = declared.ok_or_else(|| Fault::Parameter("its accumulators' range is not declared".into()))?;
     let exponent = exponent(i32::from(x.exponent) + i32::from(linear.weight_exponent))?;
-    Ok(Port {
-        shape,
-        exponent,
-        range,
-    })
+    Ok(Port { shape, exponent, range })
 }
 
 fn add_port(a: &Port, b: &Port, shifts: [u8; 2]) -> Result<Port, Fault> {
     expect_shape(&b.shape, &a.shape)?;
     if shifts.iter().any(|s| *s > MAX_SHIFT) {
-        return Err(Fault::Parameter(format!(
-            "shifts {shifts:?} are beyond {MAX_SHIFT}"
-        )));
+        return Err(Fault::Parameter(format!("shifts {shifts:?} are beyond {MAX_SHIFT}")));
     }
     let e = [a, b].map(|port| i32::from(port.exponent));
     if e[0] + i32::from(shifts[0]) != e[1] + i32::from(shifts[1]) {
-        return Err(Fault::Parameter(format!(
-            "shifts {shifts:?} do not bring scales {e:?} together"
-        )));
+        return Err(Fault::Parameter(format!("shifts {shifts:?} do not bring scales {e:?} together")));
     }
     let scaled = |port: &Port, s: u8| [i64::from(port.range.low) << s, i64::from(port.range.high) << s];
     let [(a_low, a_high), (b_low, b_high)] =
         [(a, shifts[0]), (b, shifts[1])].map(|(port, s)| scaled(port, s).into());
     let range = range(a_low + b_low, a_high + b_high)?;
-    Ok(Port {
-        shape: a.shape.clone(),
-        exponent: exponent(e[0] + i32::from(shifts[0]))?,
-        range,
-    })
+    Ok(Port { shape: a.shape.clone(), exponent: exponent(e[0] + i32::from(shifts[0]))?, range })
 }
 
 fn rescale_port(x: &Port, shift: u8, low: i32, high: i32) -> Result<Port, Fault> {
@@ -342,16 +282,9 @@ fn rescale_port(x: &Port, shift: u8, low: i32, high: i32) -> Result<Port, Fault>
         return Err(Fault::Parameter(format!("clamp {low}..={high} is empty")));
     }
     let map = |v: i32| crate::quant::rescale(v, shift, low, high);
-    let range = Range {
-        low: map(x.range.low),
-        high: map(x.range.high),
-    };
+    let range = Range { low: map(x.range.low), high: map(x.range.high) };
     let exponent = exponent(i32::from(x.exponent) - i32::from(shift))?;
-    Ok(Port {
-        shape: x.shape.clone(),
-        exponent,
-        range,
-    })
+    Ok(Port { shape: x.shape.clone(), exponent, range })
 }
 
 fn pooled(x: &Port, window: &Window) -> Result<Vec<usize>, Fault> {
@@ -368,9 +301,7 @@ fn pooled(x: &Port, window: &Window) -> Result<Vec<usize>, Fault> {
 fn average_port(x: &Port, window: &Window, multiplier: i32, gain: u8) -> Result<Port, Fault> {
     let shape = pooled(x, window)?;
     if multiplier < 1 || gain > MAX_SHIFT {
-        return Err(Fault::Parameter(format!(
-            "multiplier {multiplier} or gain {gain} is not allowed"
-        )));
+        return Err(Fault::Parameter(format!("multiplier {multiplier} or gain {gain} is not allowed")));
     }
     let most = (window.area() as i64).saturating_mul(i64::from(multiplier));
     let padded = window.padding.iter().any(|p| *p > 0);
@@ -379,9 +310,5 @@ fn average_port(x: &Port, window: &Window, multiplier: i32, gain: u8) -> Result<
         (low, high) = (low.min(0), high.max(0));
     }
     let range = range(low.saturating_mul(most), high.saturating_mul(most))?;
-    Ok(Port {
-        shape,
-        exponent: exponent(i32::from(x.exponent) + i32::from(gain))?,
-        range,
-    })
+    Ok(Port { shape, exponent: exponent(i32::from(x.exponent) + i32::from(gain))?, range })
 }

@@ -1,4 +1,5 @@
-//! Σ_i e_i · rows\[i\] for extension elements e_i and rows of small integers: the kernel that binds a tensor's outer axis.
+//! Sums of extension elements e_i times small integers: the kernels that bind a tensor's outer axis ([`fold_rows`],
+//! Σ_i e_i · rows\[i\]) or its inner axis ([`dot_rows`], Σ_j rows\[i\]\[j\] · e_j).
 //!
 //! Almost all field work of prover and verifier passes here, so it is done in machine integers that vectorise: each of
 //! the two 64-bit limbs of e is centred and split into two signed 32-bit halves, every entry takes four 32×32→64-bit
@@ -20,9 +21,7 @@ pub fn fold_rows(weights: &[Ext], rows: &[i32], width: usize, magnitude: u32) ->
     while start < width {
         let block = BLOCK.min(width - start);
         let mut sums = vec![Ext::default(); block];
-        let pairs = halves
-            .chunks(capacity)
-            .zip(rows.chunks(capacity.saturating_mul(width)));
+        let pairs = halves.chunks(capacity).zip(rows.chunks(capacity.saturating_mul(width)));
         for (halves, rows) in pairs {
             fold_block(halves, rows, width, start, &mut sums);
         }
@@ -32,11 +31,25 @@ pub fn fold_rows(weights: &[Ext], rows: &[i32], width: usize, magnitude: u32) ->
     out
 }
 
+/// Σ_j `row[j]`·`weights[j]` for each row as long as the weights; entries of `rows` have |v| ≤ `magnitude`.
+pub fn dot_rows(rows: &[i32], weights: &[Ext], magnitude: u32) -> Vec<Ext> {
+    let halves: [Vec<i32>; 4] = std::array::from_fn(|half| weights.iter().map(|e| split(e)[half]).collect());
+    let capacity = capacity(magnitude);
+    let dot = |row: &[i32], half: &[i32]| row.iter().zip(half).map(|(v, h)| i64::from(*v) * i64::from(*h)).sum::<i64>();
+    let rows = rows.chunks_exact(weights.len().max(1));
+    rows.map(|row| {
+        let parts = row.chunks(capacity).enumerate().map(|(i, part)| {
+            let [a, b, c, d] = std::array::from_fn(|h| dot(part, &halves[h][i * capacity..][..part.len()]));
+            ext(join(a, b), join(c, d))
+        });
+        parts.sum()
+    })
+    .collect()
+}
+
 /// How many products of a 32-bit half (|half| ≤ 2^31) and an entry fit one signed 64-bit sum.
 fn capacity(magnitude: u32) -> usize {
-    ((1usize << 32) / (magnitude.max(1) as usize + 1))
-        .saturating_sub(1)
-        .max(1)
+    ((1usize << 32) / (magnitude.max(1) as usize + 1)).saturating_sub(1).max(1)
 }
 
 fn fold_block(halves: &[[i32; 4]], rows: &[i32], width: usize, start: usize, sums: &mut [Ext]) {
@@ -75,11 +88,7 @@ fn split(e: &Ext) -> [i32; 4] {
 
 fn split_limb(limb: u64) -> [i32; 2] {
     // Centring at (p−1)/2 keeps the high half within i32: the one value that would not fit goes to the negatives.
-    let centred = if limb >= (MODULUS - 1) / 2 {
-        limb.wrapping_sub(MODULUS) as i64
-    } else {
-        limb as i64
-    };
+    let centred = if limb >= (MODULUS - 1) / 2 { limb.wrapping_sub(MODULUS) as i64 } else { limb as i64 };
     let low = centred as i32;
     [low, ((centred - i64::from(low)) >> 32) as i32]
 }
@@ -122,6 +131,8 @@ mod tests {
             let rows: Vec<i32> = (0..weights.len() * width).map(entry).collect();
             let magnitude = rows.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
             let folded = fold_rows(&weights, &rows, width, magnitude);
+            let transposed: Vec<i32> = (0..rows.len()).map(|i| rows[i % weights.len() * width + i / weights.len()]).collect();
+            prop_assert_eq!(&dot_rows(&transposed, &weights, magnitude), &folded);
             for j in 0..width {
                 let expected: Ext = weights.iter().enumerate().map(|(i, e)| *e * lift(from_i64(rows[i * width + j].into()))).sum();
                 prop_assert_eq!(folded[j], expected);
@@ -135,5 +146,6 @@ mod tests {
         let rows = vec![i32::MIN; 100];
         let expected: Ext = (0..100).map(|_| worst * lift(from_i64(i32::MIN.into()))).sum();
         assert_eq!(fold_rows(&[worst; 100], &rows, 1, 1 << 31), [expected]);
+        assert_eq!(dot_rows(&rows, &[worst; 100], 1 << 31), [expected]);
     }
 }

@@ -6,7 +6,7 @@
 
 mod fold;
 
-pub use fold::fold_rows;
+pub use fold::{dot_rows, fold_rows};
 
 use ark_ff::{AdditiveGroup, Field};
 
@@ -35,10 +35,7 @@ pub fn eq_table_scaled(r: &[Ext], scale: Ext) -> Vec<Ext> {
 
 /// eq(a, b) of two points of one length.
 pub fn eq_point(a: &[Ext], b: &[Ext]) -> Ext {
-    a.iter()
-        .zip(b)
-        .map(|(x, y)| (*x * y).double() + Ext::ONE - x - y)
-        .product()
+    a.iter().zip(b).map(|(x, y)| (*x * y).double() + Ext::ONE - x - y).product()
 }
 
 /// eq(r, index) for the bits of `index`, most significant first.
@@ -46,13 +43,7 @@ pub fn eq_index(r: &[Ext], index: usize) -> Ext {
     let bits = r.len();
     r.iter()
         .enumerate()
-        .map(|(i, r)| {
-            if index >> (bits - 1 - i) & 1 == 1 {
-                *r
-            } else {
-                Ext::ONE - r
-            }
-        })
+        .map(|(i, r)| if index >> (bits - 1 - i) & 1 == 1 { *r } else { Ext::ONE - r })
         .product()
 }
 

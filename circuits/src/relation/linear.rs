@@ -56,13 +56,7 @@ impl Point {
             Some(part.to_vec())
         };
         let [n, g, o, h, w] = Self::bits(linear, batch);
-        Some(Self {
-            sample: next(n)?,
-            group: next(g)?,
-            output: next(o)?,
-            row: next(h)?,
-            column: next(w)?,
-        })
+        Some(Self { sample: next(n)?, group: next(g)?, output: next(o)?, row: next(h)?, column: next(w)? })
     }
 
     /// 1̃(r_n, r_p).
@@ -92,16 +86,11 @@ pub fn accumulators_at(linear: &Linear, y: &Tensor, range: Range, point: &Point)
     let rows = eq_table(&point.row);
     let mut channels = Vec::with_capacity(linear.output_channels());
     for plane in bound.chunks_exact(height * width) {
-        let by_row = plane
-            .chunks_exact(width)
-            .zip(&rows)
-            .map(|(row, e)| dot(row, &columns) * e);
+        let by_row = plane.chunks_exact(width).zip(&rows).map(|(row, e)| dot(row, &columns) * e);
         channels.push(by_row.sum());
     }
     let outputs = eq_table(&point.output);
-    let by_group = channels
-        .chunks_exact(linear.outputs)
-        .map(|group| dot(group, &outputs));
+    let by_group = channels.chunks_exact(linear.outputs).map(|group| dot(group, &outputs));
     by_group.zip(eq_table(&point.group)).map(|(v, e)| v * e).sum()
 }
 
@@ -122,10 +111,7 @@ pub fn patches(linear: &Linear, x: &[Ext], point: &Point) -> Vec<Ext> {
             for (p0, e) in rows[..out_height].iter().enumerate() {
                 if let Some(q0) = linear.window.source(0, p0, d0, height) {
                     let e = if linear.groups == 1 { *e } else { *e * group };
-                    strip
-                        .iter_mut()
-                        .zip(&plane[q0 * width..])
-                        .for_each(|(s, v)| *s += e * v);
+                    strip.iter_mut().zip(&plane[q0 * width..]).for_each(|(s, v)| *s += e * v);
                 }
             }
             for d1 in 0..kernel_width {
@@ -137,11 +123,7 @@ pub fn patches(linear: &Linear, x: &[Ext], point: &Point) -> Vec<Ext> {
     }
     let bits: usize = sum_bits(linear).iter().sum();
     let mut table = vec![Ext::ZERO; 1 << bits];
-    spread(
-        &[linear.groups, linear.channels, linear.window.area()],
-        &dense,
-        &mut table,
-    );
+    spread(&[linear.groups, linear.channels, linear.window.area()], &dense, &mut table);
     table
 }
 
@@ -186,10 +168,7 @@ fn kernel_image(linear: &Linear, point: &Point, r_d: &[Ext]) -> Vec<Ext> {
         }
         for (p0, row) in rows[..out_height].iter().enumerate() {
             if let Some(q0) = linear.window.source(0, p0, d0, height) {
-                image[q0 * width..][..width]
-                    .iter_mut()
-                    .zip(&strip)
-                    .for_each(|(v, s)| *v += *row * s);
+                image[q0 * width..][..width].iter_mut().zip(&strip).for_each(|(v, s)| *v += *row * s);
             }
         }
     }
@@ -202,30 +181,21 @@ pub fn bind_weights(linear: &Linear, weight: &[i32], magnitude: u32, r_o: &[Ext]
     outputs.truncate(linear.outputs);
     let fan_in = linear.fan_in();
     let groups = weight.chunks_exact(linear.outputs * fan_in);
-    let dense: Vec<Ext> = groups
-        .flat_map(|group| fold_rows(&outputs, group, fan_in, magnitude))
-        .collect();
+    let dense: Vec<Ext> = groups.flat_map(|group| fold_rows(&outputs, group, fan_in, magnitude)).collect();
     let bits: usize = sum_bits(linear).iter().sum();
     let mut table = vec![Ext::ZERO; 1 << bits];
-    spread(
-        &[linear.groups, linear.channels, linear.window.area()],
-        &dense,
-        &mut table,
-    );
+    spread(&[linear.groups, linear.channels, linear.window.area()], &dense, &mut table);
     table
 }
 
 /// b̃(r_g, r_o).
 pub fn bias_at(linear: &Linear, bias: &[i32], point: &Point) -> Ext {
     let groups = eq_table(&point.group);
-    let by_group = groups
-        .iter()
-        .zip(bias.chunks_exact(linear.outputs))
-        .flat_map(|(e, _)| {
-            let mut table = eq_table_scaled(&point.output, *e);
-            table.truncate(linear.outputs);
-            table
-        });
+    let by_group = groups.iter().zip(bias.chunks_exact(linear.outputs)).flat_map(|(e, _)| {
+        let mut table = eq_table_scaled(&point.output, *e);
+        table.truncate(linear.outputs);
+        table
+    });
     let weights: Vec<Ext> = by_group.collect();
     let magnitude = bias.iter().map(|b| b.unsigned_abs()).max().unwrap_or(0);
     fold_rows(&weights, bias, 1, magnitude).into_iter().sum()

@@ -6,7 +6,6 @@
 use p3_field::{Field, PackedField, PackedValue, PrimeCharacteristicRing, PrimeField64};
 use p3_goldilocks::Goldilocks;
 use serin_circuits::field::{self, Ext, Fp};
-use serin_verifier::sumcheck::Rounds;
 
 type Packed = <Goldilocks as Field>::Packing;
 
@@ -40,11 +39,6 @@ impl<P: PackedField<Scalar = Goldilocks>> Pair<P> {
         let (low, high) = (self.0 * b.0, self.1 * b.1);
         let cross = (self.0 + self.1) * (b.0 + b.1) - low - high;
         Self(low + times_seven(high), cross)
-    }
-
-    #[inline(always)]
-    fn scale(self, v: P) -> Self {
-        Self(self.0 * v, self.1 * v)
     }
 
     /// The sum of the word's elements.
@@ -84,6 +78,15 @@ impl Table {
         Self { c0: Goldilocks::zero_vec(len), c1: Goldilocks::zero_vec(len) }
     }
 
+    /// The first element: the table's value once all variables are bound.
+    pub(in crate::prover) fn first(&self) -> Ext {
+        field::ext(element(self.c0[0]), element(self.c1[0]))
+    }
+
+    fn half(&self) -> usize {
+        self.c0.len() / 2
+    }
+
     /// Writes scale·eq(point, x) into the sub-cube at `offset`.
     pub(in crate::prover) fn write_eq(&mut self, offset: usize, point: &[Ext], scale: Ext) {
         let end = offset + (1 << point.len());
@@ -116,44 +119,24 @@ fn double<P: PackedField<Scalar = Goldilocks>>([a0, a1, b0, b1]: [&mut [Goldiloc
     }
 }
 
-/// Σ w(x)·e(x) with w integers: the first round runs on the integers, the rest on folded tables.
-pub(in crate::prover) struct IntegerRounds {
-    integers: Option<Vec<Goldilocks>>,
-    w: Table,
-    e: Table,
-}
-
-impl IntegerRounds {
-    pub(in crate::prover) fn new(integers: &[i32], e: Table) -> Self {
-        let w = integers.iter().map(|v| goldilocks(field::from_i64(i64::from(*v)))).collect();
-        Self { integers: Some(w), w: Table::zeros(0), e }
+impl FromIterator<Ext> for Table {
+    fn from_iter<I: IntoIterator<Item = Ext>>(elements: I) -> Self {
+        let (c0, c1) = elements.into_iter().map(|e| (goldilocks(e.c0), goldilocks(e.c1))).unzip();
+        Self { c0, c1 }
     }
 }
 
-impl Rounds for IntegerRounds {
-    fn round(&mut self) -> [Ext; 2] {
-        let half = self.e.c0.len() / 2;
-        let packed = half.is_multiple_of(Packed::WIDTH);
-        match &self.integers {
-            Some(w) if packed => round_integers::<Packed>(w, &self.e),
-            Some(w) => round_integers::<Goldilocks>(w, &self.e),
-            None if packed => round::<Packed>(&self.w, &self.e),
-            None => round::<Goldilocks>(&self.w, &self.e),
-        }
-    }
+/// g(0) and the leading coefficient of Σ a(X, x)·b(X, x).
+pub(in crate::prover) fn round(a: &Table, b: &Table) -> [Ext; 2] {
+    if a.half().is_multiple_of(Packed::WIDTH) { round_words::<Packed>(a, b) } else { round_words::<Goldilocks>(a, b) }
+}
 
-    fn bind(&mut self, r: Ext) {
-        let half = self.e.c0.len() / 2;
-        let packed = half.is_multiple_of(Packed::WIDTH);
-        if let Some(w) = self.integers.take() {
-            self.w = Table::zeros(half);
-            if packed { bind_integers::<Packed>(&w, &mut self.w, r) } else { bind_integers::<Goldilocks>(&w, &mut self.w, r) }
-        } else if packed {
-            bind::<Packed>(&mut self.w, r);
-        } else {
-            bind::<Goldilocks>(&mut self.w, r);
-        }
-        if packed { bind::<Packed>(&mut self.e, r) } else { bind::<Goldilocks>(&mut self.e, r) }
+/// Binds the most significant variable.
+pub(in crate::prover) fn bind(table: &mut Table, r: Ext) {
+    if table.half().is_multiple_of(Packed::WIDTH) {
+        bind_words::<Packed>(table, r);
+    } else {
+        bind_words::<Goldilocks>(table, r);
     }
 }
 
@@ -163,18 +146,7 @@ fn halves<P: PackedField<Scalar = Goldilocks>>(limb: &[Goldilocks]) -> impl Iter
     P::pack_slice(low).iter().zip(P::pack_slice(high))
 }
 
-fn round_integers<P: PackedField<Scalar = Goldilocks>>(w: &[Goldilocks], e: &Table) -> [Ext; 2] {
-    let mut g = [Pair::<P>::zero(); 2];
-    let limbs = halves::<P>(w).zip(halves::<P>(&e.c0)).zip(halves::<P>(&e.c1));
-    for (((w_low, w_high), (low0, high0)), (low1, high1)) in limbs {
-        let (low, high) = (Pair(*low0, *low1), Pair(*high0, *high1));
-        g[0] = g[0].add(low.scale(*w_low));
-        g[1] = g[1].add(high.sub(low).scale(*w_high - *w_low));
-    }
-    g.map(Pair::sum)
-}
-
-fn round<P: PackedField<Scalar = Goldilocks>>(a: &Table, b: &Table) -> [Ext; 2] {
+fn round_words<P: PackedField<Scalar = Goldilocks>>(a: &Table, b: &Table) -> [Ext; 2] {
     let mut g = [Pair::<P>::zero(); 2];
     let a = halves::<P>(&a.c0).zip(halves::<P>(&a.c1));
     let b = halves::<P>(&b.c0).zip(halves::<P>(&b.c1));
@@ -188,16 +160,7 @@ fn round<P: PackedField<Scalar = Goldilocks>>(a: &Table, b: &Table) -> [Ext; 2] 
     g.map(Pair::sum)
 }
 
-fn bind_integers<P: PackedField<Scalar = Goldilocks>>(w: &[Goldilocks], to: &mut Table, r: Ext) {
-    let r = Pair::<P>::broadcast(r);
-    let out = P::pack_slice_mut(&mut to.c0).iter_mut().zip(P::pack_slice_mut(&mut to.c1));
-    for ((low, high), (out0, out1)) in halves::<P>(w).zip(out) {
-        let step = r.scale(*high - *low);
-        (*out0, *out1) = (*low + step.0, step.1);
-    }
-}
-
-fn bind<P: PackedField<Scalar = Goldilocks>>(table: &mut Table, r: Ext) {
+fn bind_words<P: PackedField<Scalar = Goldilocks>>(table: &mut Table, r: Ext) {
     let r = Pair::<P>::broadcast(r);
     let half = table.c0.len() / 2;
     let (low0, high0) = table.c0.split_at_mut(half);
@@ -217,7 +180,7 @@ fn bind<P: PackedField<Scalar = Goldilocks>>(table: &mut Table, r: Ext) {
 mod tests {
     use serin_circuits::poly::eq_table_scaled;
     use serin_datasets::synthetic::SplitMix64;
-    use serin_verifier::sumcheck::Tables;
+    use serin_verifier::sumcheck::{Rounds, Tables};
 
     use super::*;
 
@@ -231,19 +194,19 @@ mod tests {
         for bits in 0..9 {
             let point: Vec<Ext> = (0..bits).map(|_| any_ext(&mut random)).collect();
             let scale = any_ext(&mut random);
-            let integers: Vec<i32> = (0..1 << bits).map(|_| random.next_word() as i32 >> 8).collect();
-            let mut table = Table::zeros(1 << bits);
-            table.write_eq(0, &point, scale);
-            let plain_e = eq_table_scaled(&point, scale);
-            let lifted = integers.iter().map(|v| field::lift(field::from_i64(i64::from(*v)))).collect();
-            let mut plain = Tables::new(lifted, plain_e);
-            let mut packed = IntegerRounds::new(&integers, table);
+            let values: Vec<Ext> = (0..1 << bits).map(|_| any_ext(&mut random)).collect();
+            let mut selectors = Table::zeros(1 << bits);
+            selectors.write_eq(0, &point, scale);
+            let mut packed: Table = values.iter().copied().collect();
+            let mut plain = Tables::new(values, eq_table_scaled(&point, scale));
             for _ in 0..bits {
-                assert_eq!(packed.round(), plain.round(), "{bits} bits");
+                assert_eq!(round(&packed, &selectors), plain.round(), "{bits} bits");
                 let r = any_ext(&mut random);
-                packed.bind(r);
+                bind(&mut packed, r);
+                bind(&mut selectors, r);
                 plain.bind(r);
             }
+            assert_eq!(packed.first(), plain.first());
         }
     }
 

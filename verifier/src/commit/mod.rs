@@ -1,7 +1,8 @@
 //! The weight commitment: a Ligero-style matrix code under a Merkle tree [Ames, Hazay, Ishai, Venkitasubramaniam 2017;
 //! the tensor opening of Golovnev et al. 2021, "Brakedown"].
 //!
-//! The vector w of 2^n integers is a matrix of 2^(n−k) rows of 2^k entries. Each row is the coefficient list of a
+//! The vector w of 2^n integers is a matrix of 2^(n−k) rows of 2^k entries; rows behind its last entry in use are zero and
+//! left out. Each row is the coefficient list of a
 //! polynomial, evaluated on the 2^(k+[`LOG_INVERSE_RATE`]) roots of unity; a column of these codewords is a leaf of a SHA-256
 //! Merkle tree, whose root is the commitment. To open w̃(z), z = (z_rows, z_columns):
 //!
@@ -27,6 +28,7 @@ use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use serin_circuits::codec::Digest;
 use serin_circuits::field::{EXT_BYTES, Ext, Fp, ext};
 use serin_circuits::poly::{dot, eq_table};
+use serin_circuits::weights::Layout;
 
 use crate::rejection::{Fault, Rejection};
 use crate::script::Script;
@@ -41,30 +43,38 @@ pub const QUERIES: usize = 150;
 pub struct Shape {
     row_bits: usize,
     column_bits: usize,
+    rows: usize,
 }
 
 impl Shape {
-    /// The shape with the shortest opening for a vector of 2^`bits` entries; both sides compute it.
-    pub fn of(bits: usize) -> Self {
+    /// The shape with the shortest opening of a layout's vector; both sides compute it.
+    pub fn of(layout: &Layout) -> Self {
+        let bits = layout.bits();
+        let rows = |column_bits: usize| layout.used().div_ceil(1 << column_bits);
         let cost = |column_bits: &usize| {
             let row = EXT_BYTES << column_bits;
-            let columns = (QUERIES * 8) << (bits - column_bits);
+            let columns = QUERIES * 8 * rows(*column_bits);
             // The upper log₂ 150 ≈ 7 levels of the paths are shared.
             let paths = QUERIES * 32 * (column_bits + LOG_INVERSE_RATE).saturating_sub(7);
             row.saturating_add(columns).saturating_add(paths)
         };
         let column_bits = (0..=bits).min_by_key(cost).unwrap_or(0);
-        Self { row_bits: bits - column_bits, column_bits }
+        Self { row_bits: bits - column_bits, column_bits, rows: rows(column_bits) }
     }
 
-    /// log₂ of the number of rows.
+    /// log₂ of the number of rows, those left out included.
     pub fn row_bits(&self) -> usize {
         self.row_bits
     }
 
-    /// Rows.
+    /// log₂ of the entries of a row.
+    pub fn column_bits(&self) -> usize {
+        self.column_bits
+    }
+
+    /// Rows in use.
     pub fn rows(&self) -> usize {
-        1 << self.row_bits
+        self.rows
     }
 
     /// Entries of a row, before encoding.
@@ -102,13 +112,16 @@ pub fn open<S: Script>(
     prover: Option<&dyn Opener>,
 ) -> Result<Option<Ext>, Rejection> {
     let (z_rows, z_columns) = z.split_at(shape.row_bits.min(z.len()));
-    let weights = eq_table(z_rows);
+    let mut weights = eq_table(z_rows);
+    weights.truncate(shape.rows());
     let row = script.say("row", shape.columns(), || prover.map_or_else(Vec::new, |p| p.row(&weights)))?;
     let positions = script.positions("columns", QUERIES, shape.depth());
     let count = positions.len() * shape.rows();
-    let columns = script.say_base("columns", count, || prover.map_or_else(Vec::new, |p| p.columns(&positions)))?;
+    let columns =
+        script.say_base("columns", count, || prover.map_or_else(Vec::new, |p| p.columns(&positions)))?;
     let nodes = merkle::siblings(&positions, shape.depth()).len();
-    let path = script.say_digests("path", nodes, || prover.map_or_else(Vec::new, |p| p.siblings(&positions)))?;
+    let path =
+        script.say_digests("path", nodes, || prover.map_or_else(Vec::new, |p| p.siblings(&positions)))?;
 
     let leaves = script.check_only(|| {
         let leaf = |(at, column): (&usize, &[Fp])| (*at, merkle::leaf(column));
@@ -142,15 +155,24 @@ fn encode(row: &[Ext], shape: Shape) -> Vec<Ext> {
 
 #[cfg(test)]
 mod tests {
+    use serin_circuits::graph::{Builder, Linear, Op, Port, Wire};
+    use serin_circuits::tensor::Range;
+
     use super::*;
 
     #[test]
-    fn shape_of_any_size_covers_the_vector() {
-        for bits in 0..30 {
-            let shape = Shape::of(bits);
-            assert_eq!(shape.rows() * shape.columns(), 1 << bits);
+    fn shape_of_any_layout_covers_its_vector_and_no_more() {
+        for (inputs, outputs) in [(1, 1), (5, 3), (784, 128), (1024, 1024), (25_088, 4096)] {
+            let input = Port { shape: vec![inputs], exponent: 0, range: Range { low: 0, high: 1 } };
+            let mut builder = Builder::new(input).expect("sized");
+            let dense = Op::MatMul(Linear::dense(inputs, outputs, 0));
+            builder.push("dense", dense, &[Wire::INPUT], Some(Range { low: 0, high: 1 })).expect("consistent");
+            let layout = Layout::of(&builder.finish().expect("one node"));
+            let shape = Shape::of(&layout);
+            assert_eq!(shape.row_bits() + shape.column_bits(), layout.bits());
+            assert!(shape.rows() * shape.columns() >= layout.used());
+            assert!((shape.rows() - 1) * shape.columns() < layout.used());
             assert!(shape.depth() <= 32);
         }
-        assert_eq!(Shape::of(16).columns(), 2048);
     }
 }

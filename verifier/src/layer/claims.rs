@@ -8,12 +8,16 @@
 //! is one sumcheck over n variables, ending in w̃(z), which [`crate::commit::open`] opens, times Ẽ(z), which the checker
 //! evaluates in O(Σ n).
 //!
+//! The variables of the commitment's columns are bound first, those of its rows last. Until then no two rows mix, so a
+//! prover needs only one combined row per tensor, never E: see its own documentation.
+//!
 //! Soundness error: (claims + 2n) / |F|, plus the opening's.
 
 use ark_ff::{AdditiveGroup, Field};
 use serin_circuits::codec::Digest;
 use serin_circuits::field::Ext;
 use serin_circuits::poly::{eq_index, eq_point};
+use serin_circuits::weights::Layout;
 
 use crate::commit::{Opener, Shape, open};
 use crate::rejection::{Fault, Place, Rejection};
@@ -41,8 +45,8 @@ impl Claim {
 
 /// What the prover brings to the merging.
 pub trait ClaimsProver {
-    /// The tables w and E for the weighted claims.
-    fn rounds(&self, claims: &[Claim], weights: &[Ext]) -> Box<dyn Rounds>;
+    /// The sum Σ w·E for the weighted claims, columns first.
+    fn rounds(&self, claims: &[Claim], weights: &[Ext]) -> Box<dyn Rounds + '_>;
     /// The commitment's opening.
     fn opener(&self) -> &dyn Opener;
 }
@@ -52,25 +56,30 @@ pub fn powers(gamma: Ext, count: usize) -> Vec<Ext> {
     std::iter::successors(Some(Ext::ONE), |power| Some(*power * gamma)).take(count).collect()
 }
 
-/// Merges the claims on a vector of 2^`bits` entries and opens its commitment `root`.
+/// Merges the claims on a layout's vector and opens its commitment `root`.
 pub fn settle<S: Script>(
     script: &mut S,
-    bits: usize,
+    layout: &Layout,
     root: &Digest,
     claims: &[Claim],
     prover: Option<&dyn ClaimsProver>,
 ) -> Result<(), Rejection> {
     script.enter(Place::Claims);
     let weights = powers(script.coin("merge"), claims.len());
-    let claim = claims.iter().zip(&weights).fold(Ext::ZERO, |sum, (claim, weight)| sum + claim.value * weight);
+    let claim =
+        claims.iter().zip(&weights).fold(Ext::ZERO, |sum, (claim, weight)| sum + claim.value * weight);
     let mut rounds = prover.map(|p| p.rounds(claims, &weights));
-    let end = sumcheck(script, bits, claim, rounds.as_deref_mut())?;
+    let mut end = sumcheck(script, layout.bits(), claim, rounds.as_deref_mut())?;
 
     script.enter(Place::Opening);
-    let opened = open(script, Shape::of(bits), root, &end.point, prover.map(ClaimsProver::opener))?;
+    let shape = Shape::of(layout);
+    let columns = shape.column_bits().min(end.point.len());
+    end.point.rotate_left(columns);
+    let opened = open(script, shape, root, &end.point, prover.map(ClaimsProver::opener))?;
     script.enter(Place::Claims);
     script.insist(Fault::Weights, || {
-        let selectors = claims.iter().zip(&weights).map(|(claim, weight)| claim.selector_at(&end.point) * weight);
+        let selectors =
+            claims.iter().zip(&weights).map(|(claim, weight)| claim.selector_at(&end.point) * weight);
         opened.is_some_and(|opened| end.claim == opened * selectors.sum::<Ext>())
     })
 }

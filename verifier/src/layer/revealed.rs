@@ -70,7 +70,7 @@ pub fn revealed<S: Script>(
         let begin = prover.map(|p| move |point: &Point| p.linear(i, point));
         claims.extend(linear(script, Known { linear: geometry, places, batch }, seen, begin)?);
     }
-    settle(script, layout.bits(), statement.weights, &claims, prover.map(|p| p as &dyn ClaimsProver))
+    settle(script, layout, statement.weights, &claims, prover.map(|p| p as &dyn ClaimsProver))
 }
 
 fn place(index: usize, node: &Node) -> Place {
@@ -115,7 +115,13 @@ impl<I: Iterator<Item = Option<Vec<i32>>>> Engine for Checker<I> {
         Ok(y)
     }
 
-    fn add(&mut self, _: At<'_>, shifts: [u8; 2], a: &Rc<Tensor>, b: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
+    fn add(
+        &mut self,
+        _: At<'_>,
+        shifts: [u8; 2],
+        a: &Rc<Tensor>,
+        b: &Rc<Tensor>,
+    ) -> Result<Rc<Tensor>, Rejection> {
         Ok(Rc::new(reference::add(shifts, a, b)))
     }
 
@@ -127,7 +133,13 @@ impl<I: Iterator<Item = Option<Vec<i32>>>> Engine for Checker<I> {
         Ok(Rc::new(reference::max_pool(window, x, &at.node.output.shape)))
     }
 
-    fn average_pool(&mut self, at: At<'_>, window: &Window, multiplier: i32, x: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
+    fn average_pool(
+        &mut self,
+        at: At<'_>,
+        window: &Window,
+        multiplier: i32,
+        x: &Rc<Tensor>,
+    ) -> Result<Rc<Tensor>, Rejection> {
         Ok(Rc::new(reference::average_pool(window, multiplier, x, &at.node.output.shape)))
     }
 
