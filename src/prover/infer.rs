@@ -78,15 +78,15 @@ fn traced(graph: &Graph, weights: &Weights, inputs: &Tensor, alter: Option<Alter
     Trace { layers: engine.layers.unwrap_or_default(), output }
 }
 
-type Alter<'a> = &'a mut dyn FnMut(usize, &mut Tensor);
+type Alter<'a> = &'a mut (dyn FnMut(usize, &mut Tensor) + 'a);
 
-struct Fast<'a> {
-    weights: &'a Weights,
+struct Fast<'w, 'a> {
+    weights: &'w Weights,
     layers: Option<Vec<Layer>>,
     alter: Option<Alter<'a>>,
 }
 
-impl Engine for Fast<'_> {
+impl Engine for Fast<'_, '_> {
     type Wire = Arc<Tensor>;
     type Error = Infallible;
 
