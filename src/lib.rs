@@ -5,7 +5,9 @@
 
 pub mod cli;
 pub mod import;
+pub mod measure;
 pub mod net;
 pub mod protocol;
 pub mod prover;
 pub mod session;
+pub mod synthetic;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use cpu_time::ProcessTime;
 
 /// CPU seconds, over all threads, that `work` takes on what `prepare` makes; making it and dropping the result are not counted.
-pub(super) fn cpu<P, T>(mut prepare: impl FnMut() -> P, mut work: impl FnMut(P) -> T) -> f64 {
+pub fn cpu<P, T>(mut prepare: impl FnMut() -> P, mut work: impl FnMut(P) -> T) -> f64 {
     let mut run = || {
         let prepared = prepare();
         let start = ProcessTime::now();
@@ -29,7 +29,7 @@ pub(super) fn cpu<P, T>(mut prepare: impl FnMut() -> P, mut work: impl FnMut(P) 
 }
 
 /// The most memory this process has held since [`reset_peak_memory`], in bytes; `None` where the system does not say.
-pub(super) fn peak_memory() -> Option<u64> {
+pub fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -37,7 +37,7 @@ pub(super) fn peak_memory() -> Option<u64> {
 }
 
 /// Forgets the peak so far. Where the system does not allow it, the peak is that of the whole run.
-pub(super) fn reset_peak_memory() {
+pub fn reset_peak_memory() {
     // 5: reset the peak resident set size, proc(5).
     let _ = fs::write("/proc/self/clear_refs", "5");
 }

@@ -1,0 +1,102 @@
+//! Our figures beside those published or measured for public provers, in one table: `cargo bench --bench peers`.
+//!
+//! The networks are those on which the peers were measured, with synthetic 8-bit weights (speed and size do not depend on
+//! them). Ours are CPU seconds on one thread of this machine; theirs were measured by us on a like machine (2 cores at
+//! 2.3 GHz, CPU seconds), and in `revealed` mode our proofs show the client the activations, which theirs hide.
+
+use serin::measure;
+use serin::prover::Model;
+use serin::synthetic::{Net, batch, square};
+
+struct Peer {
+    system: &'static str,
+    prove: f64,
+    verify: Option<f64>,
+    proof: Option<f64>,
+}
+
+const fn peer(system: &'static str, prove: f64, verify: Option<f64>, proof: Option<f64>) -> Peer {
+    Peer { system, prove, verify, proof }
+}
+
+fn lenet(pool: fn(Net) -> Net) -> Model {
+    let first = pool(Net::new(1, &[1, 28, 28]).conv(1, 6, square(5, 1, 0)).rescale(0));
+    let second = pool(first.conv(1, 16, square(5, 1, 0)).rescale(0));
+    second.dense(120).rescale(0).dense(84).rescale(0).dense(10).finish()
+}
+
+fn cifar_264k() -> Model {
+    let first = Net::new(1, &[3, 32, 32]).conv(1, 12, square(5, 1, 0)).rescale(0).max_pool(square(2, 2, 0));
+    let second = first.conv(1, 33, square(5, 1, 0)).rescale(0).max_pool(square(2, 2, 0));
+    second.dense(248).rescale(0).dense(173).rescale(0).dense(10).finish()
+}
+
+fn dense(widths: &[usize]) -> Model {
+    let mut net = Net::new(1, &widths[..1]);
+    for (i, width) in widths[1..].iter().enumerate() {
+        net = if i == 0 { net.dense(*width) } else { net.rescale(0).dense(*width) };
+    }
+    net.finish()
+}
+
+fn main() {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("no pool yet");
+    let mb = |n: f64| Some(n * 1e6);
+    let nets: Vec<(&str, Model, Vec<Peer>)> = vec![
+        (
+            "MLP 784-128-128-10",
+            dense(&[784, 128, 128, 10]),
+            vec![peer("ezkl 23.0.5", 28.8, None, None), peer("JSTprove", 0.31, None, mb(0.039))],
+        ),
+        (
+            "LeNet 28×28, max pool",
+            lenet(|net| net.max_pool(square(2, 2, 0))),
+            vec![
+                peer("ezkl 23.0.5", 229.0, None, mb(0.004)),
+                peer("DeepProve", 1.05, Some(0.44), mb(8.0)),
+                peer("JSTprove", 1.75, None, mb(0.093)),
+                peer("zkCNN", 0.33, Some(0.005), mb(0.071)),
+            ],
+        ),
+        ("CNN 264k, CIFAR", cifar_264k(), vec![peer("DeepProve", 8.0, None, mb(12.0))]),
+        (
+            "dense 4M",
+            dense(&[4, 1024, 1024, 1024, 1024, 1024, 3]),
+            vec![peer("DeepProve", 5.0, None, mb(12.0))],
+        ),
+    ];
+    println!("{:<24} {:>5}  {:>10} {:>10} {:>7} {:>10} {:>7} {:>9} {:>11}", "network and system", "batch", "infer ms", "prove ms", "×infer", "verify ms", "×infer", "proof kB", "activ. kB");
+    for (name, model, peers) in nets {
+        let once = measure::once(&model);
+        println!("{name}: commit {:.1} ms once, open {:.2} ms", once.commit_cpu_s * 1e3, once.open_cpu_s * 1e3);
+        for n in [1, 8, 64] {
+            let b = measure::batch(&model, &batch(model.graph(), 3, n)).expect("an honest batch");
+            let ratio = |seconds: f64| seconds / b.infer_cpu_s;
+            println!(
+                "{:<24} {n:>5}  {:>10.3} {:>10.3} {:>7.2} {:>10.3} {:>7.2} {:>9.1} {:>11.1}",
+                "  serin, revealed",
+                b.infer_cpu_s * 1e3,
+                b.prove_cpu_s * 1e3,
+                ratio(b.prove_cpu_s),
+                b.verify_cpu_s * 1e3,
+                ratio(b.verify_cpu_s),
+                b.proof_bytes as f64 / 1e3,
+                b.activation_bytes as f64 / 1e3
+            );
+        }
+        for Peer { system, prove, verify, proof } in peers {
+            let cell = |value: Option<f64>, unit: f64| value.map_or("–".into(), |v| format!("{:.1}", v / unit));
+            println!(
+                "{:<24} {:>5}  {:>10} {:>10.0} {:>7} {:>10} {:>7} {:>9}",
+                format!("  {system}"),
+                1,
+                "",
+                prove * 1e3,
+                "",
+                cell(verify, 1e-3),
+                "",
+                cell(proof, 1e3)
+            );
+        }
+    }
+}

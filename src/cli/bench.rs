@@ -1,0 +1,148 @@
+//! `serin bench`: what inference, proving and verifying one model cost, by batch size ([`crate::measure`]).
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serin_circuits::graph::Port;
+use serin_circuits::tensor::Tensor;
+use serin_datasets::synthetic::SplitMix64;
+use serin_verifier::limits::MAX_BATCH;
+
+use super::compile::Quantisation;
+use super::console::Console;
+use super::file::OnnxPath;
+use super::{Verdict, data};
+use crate::import::lower::Compiled;
+use crate::measure;
+use crate::prover::Model;
+
+/// Measure inference, proving and verification of an ONNX model
+///
+/// Times are CPU seconds over all threads, the least of several runs after a warm-up (about a second's worth each, at least 3;
+/// one run where it takes 10 s or more). Questions are the calibration data, repeated as needed, or random.
+#[derive(Args, Debug)]
+pub(super) struct Bench {
+    /// The model
+    #[arg(value_name = "MODEL.onnx")]
+    model: OnnxPath,
+    #[command(flatten)]
+    how: Quantisation,
+    /// What a proof reveals
+    #[arg(long, value_enum, default_value_t = Mode::Revealed)]
+    mode: Mode,
+    /// Batch sizes, as 1,64
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1", value_parser = batch)]
+    batch: Vec<usize>,
+    /// Threads to compute on: one gives the plain cost, without idle workers' waiting
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
+}
+
+/// What a proof reveals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    /// Every activation
+    Revealed,
+}
+
+/// The figures of one batch size.
+#[derive(Debug, Serialize)]
+struct Figures {
+    model: String,
+    mode: Mode,
+    #[serde(flatten)]
+    of_batch: measure::Batch,
+    #[serde(flatten)]
+    of_model: measure::Once,
+}
+
+impl Bench {
+    /// Measures.
+    pub(super) fn run(self, console: &Console) -> Result<Verdict> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build_global();
+        pool.context("cannot start as many threads")?;
+        let bar = console.doing("compiling");
+        let (model, questions) = self.prepare()?;
+        bar.set_message("measuring the commitment");
+        let of_model = measure::once(&model);
+        let mut figures = Vec::new();
+        for &batch in &self.batch {
+            bar.set_message(format!("measuring batches of {batch}"));
+            let inputs = questions.batch(model.graph().input(), batch)?;
+            let of_batch = measure::batch(&model, &inputs).context("an honest batch was rejected")?;
+            let model = self.model.0.display().to_string();
+            figures.push(Figures { model, mode: self.mode, of_batch, of_model });
+        }
+        bar.finish_and_clear();
+        console.result(&figures, |figures| text(figures))?;
+        Ok(Verdict::Accepted)
+    }
+
+    fn prepare(&self) -> Result<(Model, Questions)> {
+        let float = data::onnx(&self.model.0)?;
+        let Compiled { graph, weights, encoder, .. } = self.how.compile(&float)?;
+        drop(float);
+        let questions = match &self.how.data {
+            Some(source) => Questions::Given(data::encoded(&encoder, source)?.0),
+            None => Questions::Random(self.how.seed),
+        };
+        Ok((Model::new(graph, weights), questions))
+    }
+}
+
+/// What is asked.
+enum Questions {
+    /// These, again and again.
+    Given(Tensor),
+    /// Integers uniform in the input's range, from a seed.
+    Random(u64),
+}
+
+impl Questions {
+    fn batch(&self, input: &Port, n: usize) -> Result<Tensor> {
+        let batch = match self {
+            Questions::Given(tensor) => {
+                tensor.select(&(0..n).map(|i| i % tensor.batch()).collect::<Vec<_>>())
+            }
+            Questions::Random(seed) => {
+                let mut words = SplitMix64::new(*seed);
+                let width = u64::from(input.range.high.abs_diff(input.range.low)) + 1;
+                let mut value = || (i64::from(input.range.low) + (words.next_word() % width) as i64) as i32;
+                let len = n.checked_mul(input.len()).context("the batch is too large")?;
+                Tensor::new(n, &input.shape, (0..len).map(|_| value()).collect())
+            }
+        };
+        batch.context("the batch is too large; ask for a smaller one")
+    }
+}
+
+fn text(figures: &[Figures]) -> String {
+    let mut text =
+        String::from("batch     infer s     prove s    verify s    proof B  activations B  peak MiB\n");
+    for f in figures {
+        let b = &f.of_batch;
+        let peak = b.peak_rss_bytes.map_or("?".into(), |bytes| (bytes >> 20).to_string());
+        let _ = writeln!(
+            text,
+            "{:>5}  {:>10.6}  {:>10.6}  {:>10.6}  {:>9}  {:>13}  {peak:>8}",
+            b.batch, b.infer_cpu_s, b.prove_cpu_s, b.verify_cpu_s, b.proof_bytes, b.activation_bytes
+        );
+    }
+    if let Some(f) = figures.first() {
+        let _ = writeln!(
+            text,
+            "commit {:.6} s (once), open {:.6} s; CPU seconds over all threads",
+            f.of_model.commit_cpu_s, f.of_model.open_cpu_s
+        );
+    }
+    text
+}
+
+fn batch(text: &str) -> Result<usize> {
+    let n: usize = text.parse().context("a batch size is a whole number")?;
+    ensure!((1..=MAX_BATCH).contains(&n), "a batch holds 1 to {MAX_BATCH} samples");
+    Ok(n)
+}
