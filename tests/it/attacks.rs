@@ -13,10 +13,11 @@ use std::rc::Rc;
 
 use serin::prover::Model;
 use serin::prover::infer::Trace;
+use serin::prover::revealed::Witness;
 use serin_circuits::graph::{Builder, Graph, Node, Op};
 use serin_circuits::reference;
 use serin_circuits::tensor::{Range, Tensor};
-use serin_circuits::weights::{LinearWeights, Weights};
+use serin_circuits::weights::{Layout, LinearWeights, Weights};
 use serin_verifier::rejection::{Fault, Place, Rejection};
 use serin_verifier::script::{Coins, MerlinCoins, Proving};
 use serin_verifier::statement::Statement;
@@ -58,7 +59,8 @@ impl Honest {
             graph: self.model.graph(),
             said: said.layers().iter().map(|layer| Tensor::clone(&layer.accumulators)).collect(),
             shown: vec![(&self.model, &self.trace); said.layers().len()],
-            committed: (&self.model, &self.trace),
+            committed: Witness::new(&self.model, &self.trace),
+            vector: self.model.weights().flatten(&Layout::of(self.model.graph())),
         }
     }
 }

@@ -12,6 +12,7 @@ use serin_circuits::field::{Ext, Fp};
 use serin_circuits::reference;
 use serin_circuits::relation::linear::Point;
 use serin_circuits::tensor::Tensor;
+use serin_circuits::weights::Layout;
 use serin_verifier::commit::{LOG_INVERSE_RATE, Opener, Shape, merkle, open};
 use serin_verifier::layer::claims::{Claim, ClaimsProver};
 use serin_verifier::layer::linear::LinearProver;
@@ -76,7 +77,7 @@ impl Prover for Mixed<'_> {
 }
 
 impl ClaimsProver for Mixed<'_> {
-    fn rounds(&self, claims: &[Claim], weights: &[Ext]) -> Box<dyn Rounds> {
+    fn rounds(&self, claims: &[Claim], weights: &[Ext]) -> Box<dyn Rounds + '_> {
         self.merging.rounds(claims, weights)
     }
 
@@ -158,9 +159,9 @@ impl<S: Script> Script for Weakened<S> {
         &mut self,
         label: &'static str,
         len: usize,
-        make: impl FnOnce() -> Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<Cow<'_, [u8]>, Rejection> {
-        self.inner.message(label, len, make)
+        self.inner.message(label, len, write)
     }
 
     fn absorb(&mut self, label: &'static str, bytes: &[u8]) {
@@ -267,9 +268,9 @@ impl Opener for Damaged<'_> {
 #[test]
 fn damaged_codewords_under_few_queries_caught_as_often_as_predicted() {
     let model = Net::new(41, &[16]).dense(16).finish();
-    let bits = 9;
-    assert_eq!(model.commitment().vector().len(), 1 << bits);
-    let shape = Shape::of(bits);
+    let layout = Layout::of(model.graph());
+    let bits = layout.bits();
+    let shape = Shape::of(&layout);
     // Just beyond the unique-decoding radius, (1 − ρ)/2 = 3/8 of the code.
     let damaged = shape.codeword() * 3 / 8 + 1;
     let opener = Damaged::new(model.commitment(), shape, damaged);

@@ -64,8 +64,10 @@ pub(super) struct Forger<'a> {
     pub(super) said: Vec<Tensor>,
     /// A model and trace whose input to that node is what follows from what is said.
     pub(super) shown: Vec<(&'a Model, &'a Trace)>,
-    /// The model whose commitment is opened, and any trace of it.
-    pub(super) committed: (&'a Model, &'a Trace),
+    /// The model whose commitment is opened, with any trace of it.
+    pub(super) committed: Witness<'a>,
+    /// The vector committed to.
+    pub(super) vector: Vec<i32>,
 }
 
 impl Forger<'_> {
@@ -93,21 +95,20 @@ impl Prover for Forger<'_> {
 }
 
 impl ClaimsProver for Forger<'_> {
-    fn rounds(&self, claims: &[Claim], weights: &[Ext]) -> Box<dyn Rounds> {
-        let (model, trace) = self.committed;
-        let vector = model.commitment().vector();
+    fn rounds(&self, claims: &[Claim], weights: &[Ext]) -> Box<dyn Rounds + '_> {
+        let vector = &self.vector;
         let off = |claim: &Claim| {
             let cube = vector[claim.offset..][..1 << claim.point.len()].iter();
             let cube: Vec<Ext> = cube.map(|v| field::lift(field::from_i64((*v).into()))).collect();
             claim.value - evaluate(&cube, &claim.point)
         };
         let delta = dot(&claims.iter().map(off).collect::<Vec<_>>(), weights);
-        let honest = Witness::new(model, trace).rounds(claims, weights);
+        let honest = self.committed.rounds(claims, weights);
         Box::new(Patched::new(honest, delta, self.draw(claims.len() / 2) + 1))
     }
 
     fn opener(&self) -> &dyn Opener {
-        self.committed.0.commitment()
+        self.committed.opener()
     }
 }
 
