@@ -3,6 +3,8 @@
 //! *How to do it*: import a model, prove, compute, talk, and put it on a command line. What is true is in `serin-circuits`,
 //! when to believe it in `serin-verifier`; a client that only checks links those two alone.
 
+pub mod adversary;
+pub mod audit;
 pub mod cli;
 pub mod import;
 pub mod measure;

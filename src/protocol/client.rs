@@ -31,13 +31,7 @@ impl Client {
         let (card, max_batch) = wire::decode_card(&channel.receive(Step::CARD, wire::CARD_CAP)?)?;
         let graph = channel.receive(Step::GRAPH, wire::GRAPH_CAP)?;
         let graph = Graph::decode(&graph).map_err(OfferError::from)?;
-        Ok(Self {
-            channel,
-            kind,
-            card,
-            graph,
-            max_batch,
-        })
+        Ok(Self { channel, kind, card, graph, max_batch })
     }
 
     /// The card that the server shows; whether it is the one you trust is for you to check.
@@ -77,17 +71,11 @@ impl Protocol for Client {
     fn ask(&mut self, session: &[u8; 32], inputs: &Tensor) -> Result<Reply, ProtocolError> {
         let batch = inputs.batch();
         if batch == 0 || batch > self.max_batch {
-            let text = format!(
-                "a batch of {batch} samples, where this server takes 1 to {}",
-                self.max_batch
-            );
+            let text = format!("a batch of {batch} samples, where this server takes 1 to {}", self.max_batch);
             return Err(ProtocolError::Question(text));
         }
         fits(inputs, self.graph.input()).map_err(ProtocolError::Question)?;
-        self.channel.send(
-            Step::ASK,
-            &wire::encode_ask(self.kind, session, inputs, &self.graph),
-        )?;
+        self.channel.send(Step::ASK, &wire::encode_ask(self.kind, session, inputs, &self.graph))?;
         let cap = wire::answer_cap(self.kind, &self.graph, batch);
         let body = self.channel.receive(Step::ANSWER, cap)?;
         let reply = wire::decode_answer(self.kind, &body, &self.graph, batch);

@@ -5,6 +5,7 @@
 //! | `wire` | the bytes of question and answer |
 //! | [`client`] | [`Client`]: the protocols `plain` and `proved` over one link |
 //! | [`server`] | [`Answerer`], who answers; [`Host`], who does so honestly; [`serve_link`], the conversation's other side |
+//! | [`local`] | both sides in one process |
 //!
 //! ```text
 //! client                                   server
@@ -19,10 +20,12 @@
 //! sees the questions. An answer that has arrived is worth nothing yet: [`crate::session`] records and judges it.
 
 pub mod client;
+pub mod local;
 pub mod server;
 mod wire;
 
 pub use client::Client;
+pub use local::converse;
 pub use serin_verifier::record::{Evidence, Kind, UnknownKind};
 pub use server::{AnswerError, Answerer, Host, ServeError, serve_link};
 

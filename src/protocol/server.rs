@@ -55,11 +55,7 @@ impl Host {
     pub fn new(name: &str, model: Model, accuracy: Option<f64>) -> Self {
         let card = Card::new(name, model.graph(), *model.root(), accuracy);
         let max_batch = most_samples(model.graph());
-        Self {
-            model,
-            card,
-            max_batch,
-        }
+        Self { model, card, max_batch }
     }
 
     /// Takes at most `samples` at once, if that is less than it would.
@@ -94,10 +90,7 @@ impl Answerer for Host {
             Kind::Plain => Evidence::None,
             Kind::Proved => Evidence::Proof(self.model.prove(&self.card.server, session, inputs, &trace)?),
         };
-        Ok(Reply {
-            outputs: trace.output().clone(),
-            evidence,
-        })
+        Ok(Reply { outputs: trace.output().clone(), evidence })
     }
 }
 
@@ -137,11 +130,9 @@ pub fn serve_link(channel: &mut dyn Channel, answerer: &dyn Answerer) -> Result<
         let ask = wire::decode_ask(&body, graph, max_batch).inspect_err(|error| {
             let _ = channel.refuse(&Refusal::new(Reason::Unfit, error.to_string()));
         })?;
-        let reply = answerer
-            .answer(ask.kind, &ask.session, &ask.inputs)
-            .inspect_err(|_| {
-                let _ = channel.refuse(&Refusal::new(Reason::Failed, "the batch could not be answered"));
-            })?;
+        let reply = answerer.answer(ask.kind, &ask.session, &ask.inputs).inspect_err(|_| {
+            let _ = channel.refuse(&Refusal::new(Reason::Failed, "the batch could not be answered"));
+        })?;
         channel.send(Step::ANSWER, &wire::encode_answer(&reply, graph))?;
     }
 }

@@ -13,7 +13,7 @@ use serin_circuits::graph::{Graph, Port};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
 use serin_verifier::card::Card;
-use serin_verifier::commit::{QUERIES, Shape};
+use serin_verifier::commit::{LOG_INVERSE_RATE, QUERIES};
 use serin_verifier::limits;
 
 use super::{Evidence, Kind, OfferError, Reply};
@@ -67,11 +67,7 @@ pub(super) fn decode_ask(body: &[u8], graph: &Graph, max_batch: usize) -> Result
     }
     let inputs = read_batch(&mut r, "inputs", batch, graph.input())?;
     r.finish()?;
-    Ok(Ask {
-        kind,
-        session,
-        inputs,
-    })
+    Ok(Ask { kind, session, inputs })
 }
 
 /// Most bytes of an answer to a batch: outputs and, in a proof, all accumulators, the sumchecks and the opening.
@@ -81,17 +77,20 @@ pub(super) fn answer_cap(kind: Kind, graph: &Graph, batch: usize) -> usize {
         return outputs;
     }
     let accumulators = graph.linears().filter_map(|(index, _)| graph.nodes().get(index));
-    let accumulators = accumulators.fold(0usize, |sum, node| {
-        sum.saturating_add(packed(&node.output, batch))
-    });
-    let linears = Layout::of(graph);
-    let shape = Shape::of(linears.bits());
-    let column = 8 * shape.rows() + 32 * shape.depth();
-    let opening = EXT_BYTES * shape.columns() + QUERIES * column;
-    let sumchecks = (linears.places().len() + 1) * SUMCHECK_BYTES;
-    [outputs, accumulators, opening, sumchecks, SUMCHECK_BYTES]
-        .into_iter()
-        .fold(0, usize::saturating_add)
+    let accumulators = accumulators.fold(0usize, |sum, node| sum.saturating_add(packed(&node.output, batch)));
+    let layout = Layout::of(graph);
+    let opening = opening_cap(layout.bits());
+    let sumchecks = (layout.places().len() + 1) * SUMCHECK_BYTES;
+    [outputs, accumulators, opening, sumchecks, SUMCHECK_BYTES].into_iter().fold(0, usize::saturating_add)
+}
+
+/// Most bytes of an opening of 2^`bits` weights: a row, columns and their paths, in the matrix that makes them shortest.
+fn opening_cap(bits: usize) -> usize {
+    let cost = |columns: usize| {
+        (EXT_BYTES << columns) + QUERIES * ((8 << (bits - columns)) + 32 * (columns + LOG_INVERSE_RATE))
+    };
+    // Which matrix is shortest is found without the upper levels of the paths, which columns share.
+    (0..=bits).map(cost).min().unwrap_or(0) + 32 * 8 * QUERIES
 }
 
 pub(super) fn encode_answer(reply: &Reply, graph: &Graph) -> Vec<u8> {
@@ -129,9 +128,7 @@ fn read_batch(
 }
 
 fn packed(port: &Port, batch: usize) -> usize {
-    port.len()
-        .saturating_mul(batch)
-        .saturating_mul(port.range.byte_width())
+    port.len().saturating_mul(batch).saturating_mul(port.range.byte_width())
 }
 
 /// Kind, session, batch.

@@ -32,7 +32,7 @@ use serin_verifier::statement::fits;
 
 use self::random::{Randomness, RandomnessError};
 use self::record::{Recorder, RecorderError};
-use crate::protocol::{Protocol, ProtocolError, Reply};
+use crate::protocol::{Evidence, Protocol, ProtocolError, Reply};
 
 /// A pinned card and the graph that it pins.
 #[derive(Clone, Debug)]
@@ -82,6 +82,8 @@ pub enum Stage {
 pub struct Outcome {
     /// What the answers are worth.
     pub report: Report,
+    /// What was recorded, and judged.
+    pub entry: Entry,
     /// The record's head after this session's entry.
     pub head: Digest,
     /// How long judging took.
@@ -139,8 +141,7 @@ impl SessionError {
 
     /// The verdict that it amounts to.
     pub fn verdict(&self) -> Verdict {
-        self.rejection()
-            .map_or(Verdict::Inconclusive, |_| Verdict::Rejected)
+        self.rejection().map_or(Verdict::Inconclusive, |_| Verdict::Rejected)
     }
 }
 
@@ -166,10 +167,7 @@ impl Session {
 
     /// No canaries.
     pub fn no_canaries(&self) -> Canaries {
-        Canaries {
-            inputs: Tensor::zeros(0, &self.graph.input().shape),
-            truths: Vec::new(),
-        }
+        Canaries { inputs: Tensor::zeros(0, &self.graph.input().shape), truths: Vec::new() }
     }
 
     /// Asks one batch, records and judges it. `progress` is told of each stage as it begins.
@@ -187,26 +185,18 @@ impl Session {
         let mut randomness = Randomness::fresh()?;
         let session = randomness.session()?;
         let slots = arrange(questions, &mut randomness)?;
-        progress(Stage::Asking {
-            positions: slots.len() as u64,
-        });
+        progress(Stage::Asking { positions: slots.len() as u64 });
         let entry = self.ask(protocol, questions, session, slots)?;
         progress(Stage::Recording);
         let head = recorder.append(&entry)?;
         progress(Stage::Judging);
         let start = Instant::now();
         let report = judge(&entry)?;
-        Ok(Outcome {
-            report,
-            head,
-            judging: start.elapsed(),
-        })
+        Ok(Outcome { report, entry, head, judging: start.elapsed() })
     }
 
     fn check(&self, questions: &Questions) -> Result<(), SessionError> {
-        let Questions {
-            queries, canaries, ..
-        } = questions;
+        let Questions { queries, canaries, .. } = questions;
         for (what, tensor) in [("queries", queries), ("canaries", &canaries.inputs)] {
             fits(tensor, self.graph.input()).map_err(|fault| SessionError::Questions { what, fault })?;
         }
@@ -216,10 +206,7 @@ impl Session {
             n if n != truths => format!("{truths} truths are known of {n}"),
             _ => return Ok(()),
         };
-        Err(SessionError::Questions {
-            what: "canaries",
-            fault,
-        })
+        Err(SessionError::Questions { what: "canaries", fault })
     }
 
     fn ask(
@@ -241,7 +228,7 @@ impl Session {
             truths: questions.canaries.truths.clone(),
             outputs: Tensor::zeros(slots.len(), &self.graph.output().shape),
             slots,
-            evidence: crate::protocol::Evidence::None,
+            evidence: Evidence::None,
             costs: Costs::default(),
         };
         let (before, start) = (protocol.meter(), Instant::now());
@@ -252,7 +239,8 @@ impl Session {
         entry.costs = Costs {
             sent: after.sent - before.sent,
             received: after.received - before.received,
-            waited: start.elapsed(),
+            // What a record keeps.
+            waited: Duration::from_micros(start.elapsed().as_micros() as u64),
         };
         Ok(entry)
     }
@@ -260,17 +248,12 @@ impl Session {
 
 /// Which question goes where: uniformly shuffled. Without queries there is nothing to hide canaries among, and they stand in order.
 fn arrange(questions: &Questions, randomness: &mut Randomness) -> Result<Vec<Slot>, SessionError> {
-    let (queries, canaries) = (
-        questions.queries.batch() as u64,
-        questions.canaries.inputs.batch() as u64,
-    );
+    let (queries, canaries) = (questions.queries.batch() as u64, questions.canaries.inputs.batch() as u64);
     if queries == 0 {
         return Ok((0..canaries).map(|index| Slot::Canary { index }).collect());
     }
     let mix = Mix::new(queries, questions.copies, canaries)?;
-    Ok(Layout::shuffle(&mix, &mut |n| randomness.below(n))?
-        .slots()
-        .collect())
+    Ok(Layout::shuffle(&mix, &mut |n| randomness.below(n))?.slots().collect())
 }
 
 /// The terms a card calls for: its claim, held to with α = β = `level`. Without labelled canaries no claim is needed.
@@ -312,9 +295,6 @@ pub fn encode(what: &'static str, input: &InputCard, samples: &ArrayD<f32>) -> R
     if let Some(at) = samples.iter().position(|v| !v.is_finite()) {
         return Err(refuse(format!("value {at} is not a finite number")));
     }
-    let values = samples
-        .iter()
-        .map(|x| quantise(*x, input.exponent, input.low, input.high))
-        .collect();
+    let values = samples.iter().map(|x| quantise(*x, input.exponent, input.low, input.high)).collect();
     Tensor::new(batch, shape, values).ok_or_else(|| refuse("the samples are of no size".into()))
 }

@@ -28,9 +28,7 @@ impl Randomness {
     /// # Errors
     /// [`RandomnessError`].
     pub fn fresh() -> Result<Self, RandomnessError> {
-        Ok(Self {
-            shuffle: StdRng::try_from_rng(&mut SysRng)?,
-        })
+        Ok(Self { shuffle: StdRng::try_from_rng(&mut SysRng)? })
     }
 
     /// A session's 32 bytes.

@@ -81,20 +81,9 @@ impl Recorder {
     /// # Errors
     /// [`RecorderError`]: above all, a record that was altered or is torn is not appended to.
     pub fn open(path: &Path) -> Result<Self, RecorderError> {
-        let failed = |doing| {
-            move |source| RecorderError::Io {
-                path: path.into(),
-                doing,
-                source,
-            }
-        };
+        let failed = |doing| move |source| RecorderError::Io { path: path.into(), doing, source };
         let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(failed("opening"))?;
+        let mut file = options.read(true).append(true).create(true).open(path).map_err(failed("opening"))?;
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => RecorderError::Locked { path: path.into() },
             TryLockError::Error(source) => failed("locking")(source),
@@ -103,40 +92,25 @@ impl Recorder {
         file.read_to_end(&mut bytes).map_err(failed("reading"))?;
         let head = if bytes.is_empty() {
             let (header, head) = begin();
-            file.write_all(header)
-                .and_then(|()| file.sync_all())
-                .map_err(failed("writing"))?;
+            file.write_all(header).and_then(|()| file.sync_all()).map_err(failed("writing"))?;
             head
         } else {
-            match Record::head_of(&bytes).map_err(|error| RecorderError::Record {
-                path: path.into(),
-                error,
-            })? {
+            match Record::head_of(&bytes)
+                .map_err(|error| RecorderError::Record { path: path.into(), error })?
+            {
                 (head, End::Whole) => head,
                 (_, End::Torn { at }) => {
-                    return Err(RecorderError::Torn {
-                        path: path.into(),
-                        at,
-                    });
+                    return Err(RecorderError::Torn { path: path.into(), at });
                 }
             }
         };
-        Ok(Self {
-            sink: Sink::File {
-                file,
-                path: path.into(),
-            },
-            head,
-        })
+        Ok(Self { sink: Sink::File { file, path: path.into() }, head })
     }
 
     /// A record in memory, for whoever needs none afterwards.
     pub fn memory() -> Self {
         let (header, head) = begin();
-        Self {
-            sink: Sink::Memory(header.to_vec()),
-            head,
-        }
+        Self { sink: Sink::Memory(header.to_vec()), head }
     }
 
     /// The digest that names the record so far.
@@ -164,11 +138,7 @@ impl Recorder {
                 if let Err(source) = file.write_all(&frame).and_then(|()| file.sync_data()) {
                     let path = path.clone();
                     self.sink = Sink::Broken;
-                    return Err(RecorderError::Io {
-                        path,
-                        doing: "writing",
-                        source,
-                    });
+                    return Err(RecorderError::Io { path, doing: "writing", source });
                 }
             }
             Sink::Broken => return Err(RecorderError::Broken),
@@ -188,8 +158,5 @@ pub fn read(path: &Path) -> Result<Record, RecorderError> {
         doing: "reading",
         source,
     })?;
-    Record::decode(&bytes).map_err(|error| RecorderError::Record {
-        path: path.into(),
-        error,
-    })
+    Record::decode(&bytes).map_err(|error| RecorderError::Record { path: path.into(), error })
 }

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod adversary;
 mod attacks;
+mod audit;
 mod bad_input;
 mod protocols;
+mod session;
 mod tamper;
 mod world;

@@ -41,8 +41,7 @@ impl Entry {
         w.bytes(&graph.encode()).u8(protocol.code()).raw(session);
         write_criteria(&mut w, criteria);
         w.u64(*copies).size(queries.batch()).size(canaries.batch());
-        w.raw(&pack(queries.values(), input))
-            .raw(&pack(canaries.values(), input));
+        w.raw(&pack(queries.values(), input)).raw(&pack(canaries.values(), input));
         for truth in truths {
             match truth {
                 Truth::Label(label) => w.u8(0).u32(*label),
@@ -57,11 +56,7 @@ impl Entry {
             Evidence::None => w.u8(0),
             Evidence::Proof(proof) => w.u8(1).bytes(proof),
         };
-        let Costs {
-            sent,
-            received,
-            waited,
-        } = costs;
+        let Costs { sent, received, waited } = costs;
         w.u64(*sent).u64(*received).u64(waited.as_micros() as u64);
         Ok(w.finish())
     }
@@ -79,19 +74,16 @@ impl Entry {
         let session = r.array("session")?;
         let criteria = read_criteria(&mut r)?;
         let copies = r.size("copies", limits::MAX_BATCH)? as u64;
-        let (queries, canaries) = (
-            r.size("queries", limits::MAX_BATCH)?,
-            r.size("canaries", limits::MAX_BATCH)?,
-        );
+        let (queries, canaries) =
+            (r.size("queries", limits::MAX_BATCH)?, r.size("canaries", limits::MAX_BATCH)?);
         let positions = (queries as u64) * copies + canaries as u64;
         if positions > limits::MAX_BATCH as u64 {
             return Err(r.bad_value("positions", positions).into());
         }
         let queries = read_tensor(&mut r, "query", queries, graph.input())?;
         let canaries = read_tensor(&mut r, "canary", canaries, graph.input())?;
-        let truths: Vec<_> = (0..canaries.batch())
-            .map(|_| read_truth(&mut r, &graph))
-            .collect::<Result<_, _>>()?;
+        let truths: Vec<_> =
+            (0..canaries.batch()).map(|_| read_truth(&mut r, &graph)).collect::<Result<_, _>>()?;
         let slots = (0..positions)
             .map(|_| Ok(Self::slot(queries.batch() as u64, copies, r.u64("place")?)))
             .collect::<Result<_, DecodeError>>()?;
@@ -102,11 +94,7 @@ impl Entry {
             other => return Err(r.bad_value("evidence", other.into()).into()),
         };
         let (sent, received) = (r.u64("bytes sent")?, r.u64("bytes received")?);
-        let costs = Costs {
-            sent,
-            received,
-            waited: Duration::from_micros(r.u64("time waited")?),
-        };
+        let costs = Costs { sent, received, waited: Duration::from_micros(r.u64("time waited")?) };
         r.finish()?;
         let entry = Self {
             card,
@@ -142,32 +130,15 @@ fn read_tensor(
 fn read_truth(r: &mut Reader<'_>, graph: &Graph) -> Result<Truth, DecodeError> {
     match r.u8("truth")? {
         0 => r.u32("label").map(Truth::Label),
-        1 => r
-            .packed("reference answer", graph.output().len(), graph.output().range)
-            .map(Truth::Reference),
+        1 => r.packed("reference answer", graph.output().len(), graph.output().range).map(Truth::Reference),
         other => Err(r.bad_value("truth", other.into())),
     }
 }
 
 fn write_card(w: &mut Writer, card: &Card) {
-    let Card {
-        server,
-        graph,
-        scheme,
-        weights,
-        input,
-        accuracy,
-    } = card;
-    w.bytes(server.as_bytes())
-        .raw(graph)
-        .bytes(scheme.as_bytes())
-        .raw(weights);
-    let InputCard {
-        shape,
-        exponent,
-        low,
-        high,
-    } = input;
+    let Card { server, graph, scheme, weights, input, accuracy } = card;
+    w.bytes(server.as_bytes()).raw(graph).bytes(scheme.as_bytes()).raw(weights);
+    let InputCard { shape, exponent, low, high } = input;
     w.size(shape.len());
     shape.iter().for_each(|d| {
         w.size(*d);
@@ -182,9 +153,7 @@ fn read_card(r: &mut Reader<'_>) -> Result<Card, DecodeError> {
     let scheme = r.string("scheme", MAX_SCHEME)?;
     let weights = r.array("commitment")?;
     let axes = r.size("axes", MAX_AXES)?;
-    let shape = (0..axes)
-        .map(|_| r.size("axis", MAX_SAMPLE))
-        .collect::<Result<_, _>>()?;
+    let shape = (0..axes).map(|_| r.size("axis", MAX_SAMPLE)).collect::<Result<_, _>>()?;
     let input = InputCard {
         shape,
         exponent: r.u8("exponent")? as i8,
@@ -192,25 +161,11 @@ fn read_card(r: &mut Reader<'_>) -> Result<Card, DecodeError> {
         high: r.i32("greatest input")?,
     };
     let accuracy = read_optional(r, "accuracy")?;
-    Ok(Card {
-        server,
-        graph,
-        scheme,
-        weights,
-        input,
-        accuracy,
-    })
+    Ok(Card { server, graph, scheme, weights, input, accuracy })
 }
 
 fn write_criteria(w: &mut Writer, criteria: &Criteria) {
-    let Criteria {
-        claimed_error,
-        alpha,
-        beta,
-        tolerance,
-        least_accuracy,
-        least_agreement,
-    } = criteria;
+    let Criteria { claimed_error, alpha, beta, tolerance, least_accuracy, least_agreement } = criteria;
     for level in [claimed_error.value(), alpha.value(), beta.value()] {
         w.u64(level.to_bits());
     }
@@ -233,14 +188,7 @@ fn read_criteria(r: &mut Reader<'_>) -> Result<Criteria, EntryError> {
     };
     let least_accuracy = read_optional(r, "least accuracy")?;
     let least_agreement = read_optional(r, "least agreement")?;
-    Ok(Criteria {
-        claimed_error,
-        alpha,
-        beta,
-        tolerance,
-        least_accuracy,
-        least_agreement,
-    })
+    Ok(Criteria { claimed_error, alpha, beta, tolerance, least_accuracy, least_agreement })
 }
 
 fn write_optional(w: &mut Writer, value: Option<f64>) {

@@ -100,7 +100,7 @@ pub struct Costs {
     pub sent: u64,
     /// Bytes received, framing included.
     pub received: u64,
-    /// From the question to the answer.
+    /// From the question to the answer, in whole microseconds.
     pub waited: Duration,
 }
 
@@ -178,16 +178,10 @@ impl Entry {
         }
         if self.slots.len() as u64 != positions || self.outputs.batch() as u64 != positions {
             let (slots, answers) = (self.slots.len(), self.outputs.batch());
-            return fault(format!(
-                "{slots} places and {answers} answers for {positions} positions"
-            ));
+            return fault(format!("{slots} places and {answers} answers for {positions} positions"));
         }
         if self.truths.len() != self.canaries.batch() {
-            return fault(format!(
-                "{} truths for {} canaries",
-                self.truths.len(),
-                self.canaries.batch()
-            ));
+            return fault(format!("{} truths for {} canaries", self.truths.len(), self.canaries.batch()));
         }
         let outputs = self.graph.output();
         for (i, truth) in self.truths.iter().enumerate() {
@@ -252,10 +246,7 @@ impl Entry {
     /// The slot with a number.
     pub(super) fn slot(queries: u64, copies: u64, item: u64) -> Slot {
         match item.checked_sub(queries.saturating_mul(copies)) {
-            None => Slot::Query {
-                query: item / copies.max(1),
-                copy: item % copies.max(1),
-            },
+            None => Slot::Query { query: item / copies.max(1), copy: item % copies.max(1) },
             Some(index) => Slot::Canary { index },
         }
     }

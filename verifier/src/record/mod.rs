@@ -89,10 +89,7 @@ pub fn append(head: &Digest, entry: &Entry) -> Result<(Vec<u8>, Digest), EntryEr
     let body = entry.encode()?;
     let next = link(head, &body);
     let mut w = Writer::new();
-    w.size(body.len())
-        .raw(&mark(head, body.len() as u64))
-        .raw(&body)
-        .raw(&next);
+    w.size(body.len()).raw(&mark(head, body.len() as u64)).raw(&body).raw(&next);
     Ok((w.finish(), next))
 }
 
@@ -104,11 +101,7 @@ impl Record {
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         let mut entries = Vec::new();
         let (head, end) = walk(bytes, |entry, at, body| {
-            let wrap = |error| RecordError::Entry {
-                entry,
-                at,
-                error: Box::new(error),
-            };
+            let wrap = |error| RecordError::Entry { entry, at, error: Box::new(error) };
             entries.push(Entry::decode(body).map_err(wrap)?);
             Ok(())
         })?;
@@ -145,9 +138,7 @@ fn walk(
         if found != mark(&head, length) {
             return Err(altered);
         }
-        let body = usize::try_from(length)
-            .ok()
-            .and_then(|length| r.raw(length, "entry").ok());
+        let body = usize::try_from(length).ok().and_then(|length| r.raw(length, "entry").ok());
         let (Some(body), Ok(found)) = (body, r.array::<DIGEST_BYTES>("entry digest")) else {
             return torn;
         };
@@ -166,10 +157,7 @@ fn link(head: &Digest, body: &[u8]) -> Digest {
 }
 
 fn mark(head: &Digest, length: u64) -> [u8; MARK_BYTES] {
-    let full = digest(
-        "serin record length",
-        &[&head[..], &length.to_le_bytes()].concat(),
-    );
+    let full = digest("serin record length", &[&head[..], &length.to_le_bytes()].concat());
     let mut mark = [0; MARK_BYTES];
     mark.copy_from_slice(&full[..MARK_BYTES]);
     mark

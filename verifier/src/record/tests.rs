@@ -14,21 +14,10 @@ use crate::card::Card;
 use crate::report::{Verdict, judge};
 
 fn graph() -> Graph {
-    let input = Port {
-        shape: vec![2],
-        exponent: 4,
-        range: Range { low: -8, high: 7 },
-    };
+    let input = Port { shape: vec![2], exponent: 4, range: Range { low: -8, high: 7 } };
     let mut builder = Builder::new(input).unwrap();
     let range = Range { low: -100, high: 100 };
-    builder
-        .push(
-            "dense",
-            Op::MatMul(Linear::dense(2, 3, 2)),
-            &[Wire::INPUT],
-            Some(range),
-        )
-        .unwrap();
+    builder.push("dense", Op::MatMul(Linear::dense(2, 3, 2)), &[Wire::INPUT], Some(range)).unwrap();
     builder.finish().unwrap()
 }
 
@@ -40,10 +29,7 @@ fn tensor(shape: &[usize], values: &[i32]) -> Tensor {
 fn entry(session: u8) -> Entry {
     let graph = graph();
     let level = Level::new(1e-3).unwrap();
-    let (canary, query) = (
-        |index| Slot::Canary { index },
-        |copy| Slot::Query { query: 0, copy },
-    );
+    let (canary, query) = (|index| Slot::Canary { index }, |copy| Slot::Query { query: 0, copy });
     Entry {
         card: Card::new("here", &graph, [5; 32], Some(0.75)),
         graph,
@@ -64,11 +50,7 @@ fn entry(session: u8) -> Entry {
         slots: vec![query(1), canary(1), canary(0), query(0)],
         outputs: tensor(&[3], &[1, 2, 2, -100, 0, 100, 0, 0, 9, 1, 2, 2]),
         evidence: Evidence::Proof(vec![1, 2, 3]),
-        costs: Costs {
-            sent: 10,
-            received: 20,
-            waited: Duration::from_micros(1234),
-        },
+        costs: Costs { sent: 10, received: 20, waited: Duration::from_micros(1234) },
     }
 }
 
@@ -90,12 +72,7 @@ fn record_of_entries_reads_back_and_is_named_by_its_head() {
     let read = Record::decode(&bytes).unwrap();
     assert_eq!((&read.entries[..], read.end), (&entries[..], End::Whole));
     assert_eq!(Record::head_of(&bytes), Ok((read.head, End::Whole)));
-    assert_ne!(
-        Record::decode(&record(&[entry(2), entry(1), entry(3)]))
-            .unwrap()
-            .head,
-        read.head
-    );
+    assert_ne!(Record::decode(&record(&[entry(2), entry(1), entry(3)])).unwrap().head, read.head);
     assert!(Record::decode(&record(&[])).unwrap().entries.is_empty());
 }
 
@@ -109,21 +86,15 @@ fn entries_swapped_or_dropped_altered() {
     let bytes = record(&[entry(1), entry(2), entry(3)]);
     let (start, len) = (HEADER.len(), (bytes.len() - HEADER.len()) / 3);
     let frame = |i: usize| &bytes[start + i * len..][..len];
-    let altered = |entry| {
-        Err(RecordError::Altered {
-            entry,
-            at: start + entry * len,
-        })
-    };
+    let altered = |entry| Err(RecordError::Altered { entry, at: start + entry * len });
     let joined = |frames: &[&[u8]]| Record::head_of(&[&[HEADER.as_bytes()], frames].concat().concat());
     assert_eq!(joined(&[frame(1), frame(0), frame(2)]), altered(0));
     assert_eq!(joined(&[frame(0), frame(2)]), altered(1));
     assert_eq!(
         joined(&[frame(0), frame(1), &frame(2)[..len - 1]]),
-        Ok((
-            Record::decode(&record(&[entry(1), entry(2)])).unwrap().head,
-            End::Torn { at: start + 2 * len },
-        ))
+        Ok(
+            (Record::decode(&record(&[entry(1), entry(2)])).unwrap().head, End::Torn { at: start + 2 * len },)
+        )
     );
 }
 
@@ -153,15 +124,8 @@ fn judgement_of_a_replayed_entry_is_that_of_the_live_one() {
     let live = judge(&entry(1)).unwrap();
     let replayed = judge(&Record::decode(&record(&[entry(1)])).unwrap().entries[0]).unwrap();
     assert_eq!(live.to_string(), replayed.to_string());
-    assert_eq!(
-        serde_json::to_value(&live).unwrap(),
-        serde_json::to_value(&replayed).unwrap()
-    );
-    assert_eq!(
-        (live.verdict, live.answers[0].class),
-        (Verdict::Accepted, Some(1)),
-        "{live}"
-    );
+    assert_eq!(serde_json::to_value(&live).unwrap(), serde_json::to_value(&replayed).unwrap());
+    assert_eq!((live.verdict, live.answers[0].class), (Verdict::Accepted, Some(1)), "{live}");
 }
 
 proptest! {

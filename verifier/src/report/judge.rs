@@ -81,13 +81,8 @@ struct Group {
 
 fn sort(entry: &Entry) -> Sorted {
     let queries = 0..entry.queries.batch() as u64;
-    let mut groups: Vec<_> = queries
-        .map(|query| Group {
-            query,
-            first: None,
-            differing: Vec::new(),
-        })
-        .collect();
+    let mut groups: Vec<_> =
+        queries.map(|query| Group { query, first: None, differing: Vec::new() }).collect();
     let mut outcomes = Vec::with_capacity(entry.truths.len());
     for (at, slot) in entry.slots.iter().enumerate() {
         let answer = entry.outputs.sample(at);
@@ -107,12 +102,10 @@ fn sort(entry: &Entry) -> Sorted {
                     continue;
                 };
                 let canary = match truth {
-                    Truth::Label(label) => canary::Canary::Labelled {
-                        right: class(answer) == *label as usize,
-                    },
-                    Truth::Reference(values) => canary::Canary::Reference {
-                        equal: answer == values,
-                    },
+                    Truth::Label(label) => {
+                        canary::Canary::Labelled { right: class(answer) == *label as usize }
+                    }
+                    Truth::Reference(values) => canary::Canary::Reference { equal: answer == values },
                 };
                 outcomes.push(Outcome { position, canary });
             }
@@ -134,11 +127,7 @@ impl Group {
     fn answer(self, entry: &Entry) -> Answer {
         let agreed = self.first.filter(|_| self.differing.is_empty());
         let outputs = agreed.map(|at| entry.outputs.sample(at).to_vec());
-        Answer {
-            query: self.query,
-            class: outputs.as_deref().map(class),
-            outputs,
-        }
+        Answer { query: self.query, class: outputs.as_deref().map(class), outputs }
     }
 }
 
@@ -166,18 +155,13 @@ fn blame(proof: &Proof, canaries: &Judgement) -> Option<Blame> {
 }
 
 fn worth(entry: &Entry, asked: Asked, proof: &Proof, canaries: &Judgement) -> Worth {
-    let Judgement {
-        labelled, reference, ..
-    } = canaries;
+    let Judgement { labelled, reference, .. } = canaries;
     let proof_bits = match proof {
         Proof::Accepted { soundness_bits, .. } => Some(*soundness_bits),
         Proof::None | Proof::Rejected(_) => None,
     };
     // The most canaries that may be wrong without a rejection; p0 = 0 is the bound for a server that knows the truth better.
-    let wrong = entry
-        .criteria
-        .tolerance
-        .map_or(labelled.threshold, |c| c.min(labelled.threshold));
+    let wrong = entry.criteria.tolerance.map_or(labelled.threshold, |c| c.min(labelled.threshold));
     let plan = Mix::new(asked.queries, asked.copies, asked.canaries).and_then(|mix| {
         let tolerance = Tolerance::new(wrong, Rate::ZERO)?;
         Ok(Plan::of(mix, &tolerance))

@@ -163,11 +163,7 @@ pub enum Unjudged {
 /// The class a model's outputs name: the index of the greatest, the first of equals; 0 of none.
 pub fn class(outputs: &[i32]) -> usize {
     let first_greatest = |best: usize, at: usize| {
-        if outputs.get(at) > outputs.get(best) {
-            at
-        } else {
-            best
-        }
+        if outputs.get(at) > outputs.get(best) { at } else { best }
     };
     (0..outputs.len()).fold(0, first_greatest)
 }
@@ -186,9 +182,6 @@ mod tests {
 
     #[test]
     fn class_of_equal_outputs_is_the_first() {
-        assert_eq!(
-            [class(&[1, 5, 5]), class(&[-3, -9]), class(&[]), class(&[2])],
-            [1, 0, 0, 0]
-        );
+        assert_eq!([class(&[1, 5, 5]), class(&[-3, -9]), class(&[]), class(&[2])], [1, 0, 0, 0]);
     }
 }

@@ -23,16 +23,9 @@ impl Display for Report {
             Some(blame) => writeln!(f, "; {blame} is to blame")?,
             None => writeln!(f)?,
         }
-        writeln!(
-            f,
-            "server     {}, session {}",
-            self.server,
-            hex::encode(&self.session[..8])
-        )?;
-        let (queries, copies) = (
-            count(asked.queries, "query", "queries"),
-            count(asked.copies, "copy", "copies"),
-        );
+        writeln!(f, "server     {}, session {}", self.server, hex::encode(&self.session[..8]))?;
+        let (queries, copies) =
+            (count(asked.queries, "query", "queries"), count(asked.copies, "copy", "copies"));
         let (canaries, positions) = (count(asked.canaries, "canary", "canaries"), asked.positions());
         writeln!(
             f,
@@ -45,10 +38,7 @@ impl Display for Report {
         self.write_worth(f)?;
         let waited = self.costs.waited.as_secs_f64();
         let (sent, received) = (bytes(self.costs.sent), bytes(self.costs.received));
-        write!(
-            f,
-            "cost       {sent} sent, {received} received, {waited:.3} s waited for the answers"
-        )
+        write!(f, "cost       {sent} sent, {received} received, {waited:.3} s waited for the answers")
     }
 }
 
@@ -56,12 +46,7 @@ impl Display for Proof {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("none asked for: nothing ties the answers to the committed model"),
-            Self::Accepted {
-                soundness_bits,
-                proof_bytes,
-                activation_bytes,
-                ..
-            } => {
+            Self::Accepted { soundness_bits, proof_bytes, activation_bytes, .. } => {
                 let (all, revealed) = (bytes(*proof_bytes as u64), bytes(*activation_bytes as u64));
                 write!(
                     f,
@@ -83,11 +68,7 @@ impl Report {
             Some(first) => {
                 let many = self.disagreements.len();
                 let of = count(self.asked.queries, "query", "queries");
-                writeln!(
-                    f,
-                    "copies     disagree for {many} of {of}, first for query {}",
-                    first.query
-                )
+                writeln!(f, "copies     disagree for {many} of {of}, first for query {}", first.query)
             }
         }
     }
@@ -96,11 +77,9 @@ impl Report {
         let judged = &self.canaries;
         if self.asked.canaries == 0 {
             return match self.claimed_accuracy {
-                Some(claim) => writeln!(
-                    f,
-                    "canaries   none: the claimed accuracy of {} is unchecked",
-                    percent(claim)
-                ),
+                Some(claim) => {
+                    writeln!(f, "canaries   none: the claimed accuracy of {} is unchecked", percent(claim))
+                }
                 None => writeln!(f, "canaries   none"),
             };
         }
@@ -115,18 +94,15 @@ impl Report {
                 .iter()
                 .take(MOST_REASONS)
                 .try_for_each(|reason| writeln!(f, "canaries   reject: {reason}")),
-            CanaryVerdict::Inconclusive { missing } => missing
-                .iter()
-                .try_for_each(|missing| writeln!(f, "canaries   cannot tell: {missing}")),
+            CanaryVerdict::Inconclusive { missing } => {
+                missing.iter().try_for_each(|missing| writeln!(f, "canaries   cannot tell: {missing}"))
+            }
         }
     }
 
     fn write_assessment(&self, f: &mut Formatter<'_>, name: &str, it: &Assessment) -> fmt::Result {
-        let (wrong, asked, level) = (
-            it.tally.wrong(),
-            it.tally.asked(),
-            percent(self.criteria.alpha.value()),
-        );
+        let (wrong, asked, level) =
+            (it.tally.wrong(), it.tally.asked(), percent(self.criteria.alpha.value()));
         let (least, most) = (percent(it.error_at_least), percent(it.error_at_most));
         writeln!(
             f,
@@ -165,11 +141,7 @@ impl Report {
             )?;
         }
         if let Some(accuracy) = worth.assured_accuracy {
-            writeln!(
-                f,
-                "worth      an accuracy of at least {} is assured",
-                percent(accuracy)
-            )?;
+            writeln!(f, "worth      an accuracy of at least {} is assured", percent(accuracy))?;
         }
         if let Some(agreement) = worth.assured_agreement {
             writeln!(
@@ -185,11 +157,9 @@ impl Report {
 impl Display for Reason {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Copies(disagreement) => write!(
-                f,
-                "the copies of query {} were answered differently",
-                disagreement.query
-            ),
+            Self::Copies(disagreement) => {
+                write!(f, "the copies of query {} were answered differently", disagreement.query)
+            }
             Self::Reference { position } => {
                 write!(f, "position {} is not the advertised model's answer", position.0)
             }
@@ -197,10 +167,7 @@ impl Display for Reason {
                 write!(f, "{wrong} labelled canaries wrong, {tolerance} tolerated")
             }
             Self::ErrorRate { wrong, threshold } => {
-                write!(
-                    f,
-                    "{wrong} labelled canaries wrong, where the claimed error rate allows {threshold}"
-                )
+                write!(f, "{wrong} labelled canaries wrong, where the claimed error rate allows {threshold}")
             }
         }
     }

@@ -1,0 +1,153 @@
+//! Corrupt servers, as values: each [`Cheat`] is one thing a dishonest server may do, and [`Cheat::catcher`] says what finds it.
+//!
+//! A [`Corrupt`] server is an [`Answerer`] like the honest [`Host`](crate::protocol::Host): it is served over the same links and
+//! judged by the same client. It shows what the checks are for, in demonstrations and in tests; nothing here is of use against
+//! somebody else's check.
+//!
+//! | cheat | over `proved`, found by | over `plain`, found by |
+//! |---|---|---|
+//! | [`Cheat::Coarse`] | the opening of the weights | labelled canaries |
+//! | [`Cheat::Substitute`] | the last node | labelled canaries |
+//! | [`Cheat::Overclaim`] | labelled canaries *only*: the proof is true | labelled canaries |
+//! | [`Cheat::Logit`], [`Cheat::Swap`] | the last node | copies and canaries, with the odds of the mix |
+//! | [`Cheat::Weight`], [`Cheat::Activation`] | the middle linear node | copies and canaries, with the odds of the mix |
+//! | [`Cheat::Replay`] | the first linear node | copies and canaries, with the odds of the mix |
+//! | [`Cheat::Recognise`] | the last node | *nothing*: in the clear, a public canary hides nothing |
+//!
+//! "The last node" is where answers are held against the last linear node's weights, or, in a graph that ends in another operator,
+//! against what follows from the activations. Whoever is found is the server: [`Blame::Server`](serin_verifier::rejection::Blame).
+
+mod cheaper;
+mod corrupt;
+
+pub use cheaper::{Cheaper, coarse};
+pub use corrupt::Corrupt;
+
+use std::fmt;
+
+use serin_circuits::graph::Graph;
+use serin_circuits::tensor::Tensor;
+use serin_verifier::rejection::{Fault, Place, Rejection};
+
+use crate::protocol::Kind;
+
+/// What a dishonest server does.
+#[derive(Clone, Debug)]
+pub enum Cheat {
+    /// Computes with weights of `bits` bits in the promised graph, cheaper to hold and to multiply, and proves what it computed: true of
+    /// its own weights, under the card of the promised ones.
+    Coarse {
+        /// Bits of a weight, sign included: 2 to 8.
+        bits: u8,
+    },
+    /// Answers with another, cheaper architecture, and attaches the best proof there is: the promised model's, of these answers.
+    Substitute(Cheaper),
+    /// Commits to a cheaper model and proves it honestly, under a card that claims the promised model's accuracy.
+    Overclaim(Cheaper),
+    /// Raises one losing output of the first answer above the winning one.
+    Logit,
+    /// Computes with one weight of the middle linear node set to 0: its greatest.
+    Weight,
+    /// Sets one accumulator of the middle linear node to an end of its range.
+    Activation {
+        /// Whether everything after it is computed from the changed value, so that no other step is false.
+        recomputed: bool,
+    },
+    /// Answers a batch honestly once, and every later batch of that size with the same bytes.
+    Replay,
+    /// Exchanges the answers to two questions that differ.
+    Swap,
+    /// Answers rightly where it recognises the sample, and with a cheaper model where it does not.
+    Recognise {
+        /// The samples it knows, in the promised graph's integers: the canaries, if they are public.
+        known: Tensor,
+        /// The model for the rest.
+        cheaper: Cheaper,
+    },
+}
+
+/// What finds a cheat.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Catcher {
+    /// The proof is rejected at this place for this kind of fault.
+    Proof(Rejection),
+    /// Labelled canaries, if enough of them are asked.
+    Canaries,
+    /// Copies that disagree and reference canaries, with the odds of the mix.
+    Mixing,
+    /// Nothing that was asked for.
+    Nothing,
+}
+
+impl Catcher {
+    /// Whether `found` is what the proof of a cheat is rejected for: the place, and the kind of fault.
+    pub fn is(&self, found: &Rejection) -> bool {
+        let same_kind = |a: &Fault, b: &Fault| std::mem::discriminant(a) == std::mem::discriminant(b);
+        matches!(self, Self::Proof(rejection) if rejection.place == found.place && same_kind(&rejection.fault, &found.fault))
+    }
+}
+
+impl fmt::Display for Catcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proof(rejection) => write!(f, "the proof, at {}", rejection.place),
+            Self::Canaries => f.write_str("labelled canaries"),
+            Self::Mixing => f.write_str("copies and canaries, with the odds of the mix"),
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
+}
+
+impl Cheat {
+    /// What finds it in a session of this kind over the promised `graph`.
+    pub fn catcher(&self, kind: Kind, graph: &Graph) -> Catcher {
+        let middle = middle(graph);
+        let linear = |nth| Catcher::Proof(Rejection::new(place(graph, nth), Fault::Product));
+        match (kind, self) {
+            (_, Self::Overclaim(_)) | (Kind::Plain, Self::Coarse { .. } | Self::Substitute(_)) => {
+                Catcher::Canaries
+            }
+            (Kind::Plain, Self::Recognise { .. }) => Catcher::Nothing,
+            (Kind::Plain, _) => Catcher::Mixing,
+            (Kind::Proved, Self::Coarse { .. }) => {
+                Catcher::Proof(Rejection::new(Place::Opening, Fault::Path))
+            }
+            (Kind::Proved, Self::Weight | Self::Activation { .. }) => linear(middle),
+            (Kind::Proved, Self::Replay) => linear(0),
+            (Kind::Proved, Self::Substitute(_) | Self::Logit | Self::Swap | Self::Recognise { .. }) => {
+                let nodes = graph.nodes();
+                match nodes.last().and_then(|node| node.op.linear()) {
+                    Some(_) => linear(graph.linears().count().saturating_sub(1)),
+                    None => Catcher::Proof(Rejection::new(Place::Statement, Fault::Output { sample: 0 })),
+                }
+            }
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Coarse { .. } => "coarse weights under the promised commitment",
+            Self::Substitute(_) => "a cheaper model's answers under the promised commitment",
+            Self::Overclaim(_) => "a cheaper model, honestly committed, that claims too much",
+            Self::Logit => "one wrong output",
+            Self::Weight => "one altered weight",
+            Self::Activation { recomputed: false } => "one wrong activation",
+            Self::Activation { recomputed: true } => "one wrong activation, and all that follows from it",
+            Self::Replay => "an older answer, replayed",
+            Self::Swap => "two answers exchanged",
+            Self::Recognise { .. } => "right on known samples, cheap on the rest",
+        }
+    }
+}
+
+/// The linear node in the middle, never the last of several.
+pub(crate) fn middle(graph: &Graph) -> usize {
+    graph.linears().count().saturating_sub(1) / 2
+}
+
+fn place(graph: &Graph, nth_linear: usize) -> Place {
+    let index = graph.linears().nth(nth_linear).map_or(0, |(index, _)| index);
+    let name = graph.nodes().get(index).map_or_else(String::new, |node| node.name.clone());
+    Place::Node { index, name }
+}
