@@ -147,14 +147,16 @@ impl Ask {
 }
 
 /// The record of a session, in a file or in memory.
-struct Record<'a> {
-    recorder: Recorder,
+pub(super) struct Record<'a> {
+    /// What writes it.
+    pub(super) recorder: Recorder,
     /// The file, if this session made it.
     new: Option<&'a PathBuf>,
 }
 
 impl<'a> Record<'a> {
-    fn open(path: Option<&'a PathBuf>) -> Result<Self> {
+    /// Opens it to append to it.
+    pub(super) fn open(path: Option<&'a PathBuf>) -> Result<Self> {
         let new = path.filter(|path| !path.exists());
         let recorder = match path {
             Some(path) => Recorder::open(path)?,
@@ -164,7 +166,7 @@ impl<'a> Record<'a> {
     }
 
     /// Removes a file that this session made and wrote nothing to.
-    fn forget_if_new(&self) {
+    pub(super) fn forget_if_new(&self) {
         let empty = *self.recorder.head() == serin_verifier::record::begin().1;
         if let Some(path) = self.new.filter(|_| empty) {
             let _ = std::fs::remove_file(path);

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use serin_datasets::{Source, load};
+use serin_circuits::tensor::Tensor;
+use serin_datasets::{Samples, Source, load};
 use serin_verifier::canary::bounds::Tolerance;
 use serin_verifier::canary::judge::{Assessment, Criteria};
 use serin_verifier::canary::plan::{Plan, plan, plan_labelled};
@@ -66,20 +67,11 @@ impl Mixing {
             canaries <= available,
             "{canaries} canaries are to be hidden and {available} are there; give more by --canaries, or set --canary-count"
         );
-        let mut randomness = Randomness::fresh()?;
-        let drawn = draw(canaries as usize, available as usize, &mut |n| randomness.below(n));
-        let (inputs, truths) = match pool {
-            None => (serin_circuits::tensor::Tensor::zeros(0, &encoder.reading.shape), Vec::new()),
-            Some(pool) => {
-                let drawn = pool.take(&drawn)?;
-                let labels = drawn
-                    .labels()
-                    .context("the canaries have no labels, so nothing is known of them; add labels")?;
-                let truths = labels.iter().map(|label| Truth::Label(*label)).collect();
-                (data::encode(encoder, &drawn).context("the canaries do not fit the model")?, truths)
-            }
+        let canaries = match pool {
+            Some(pool) => draw(&pool, canaries as usize, encoder)?,
+            None => Canaries { inputs: Tensor::zeros(0, &encoder.reading.shape), truths: Vec::new() },
         };
-        Ok(Mixed { copies, canaries: Canaries { inputs, truths }, criteria })
+        Ok(Mixed { copies, canaries, criteria })
     }
 
     /// B and T: as given, or else the cheapest that reach the bits although an honest model may miss some labelled canaries.
@@ -117,8 +109,19 @@ impl Mixing {
     }
 }
 
+/// `count` canaries out of labelled samples, drawn afresh.
+pub(super) fn draw(pool: &Samples, count: usize, encoder: &Encoder) -> Result<Canaries> {
+    let mut randomness = Randomness::fresh()?;
+    let drawn = pool.take(&choose(count, pool.len(), &mut |n| randomness.below(n)))?;
+    let labels =
+        drawn.labels().context("the canaries have no labels, so nothing is known of them; add labels")?;
+    let truths = labels.iter().map(|label| Truth::Label(*label)).collect();
+    let inputs = data::encode(encoder, &drawn).context("the canaries do not fit the model")?;
+    Ok(Canaries { inputs, truths })
+}
+
 /// `count` different numbers below `available`, drawn uniformly, in the order drawn.
-fn draw(count: usize, available: usize, uniform: &mut impl FnMut(u64) -> u64) -> Vec<usize> {
+fn choose(count: usize, available: usize, uniform: &mut impl FnMut(u64) -> u64) -> Vec<usize> {
     let mut numbers: Vec<usize> = (0..available).collect();
     for at in 0..count.min(available) {
         let other = at + uniform((available - at) as u64) as usize;
@@ -135,7 +138,7 @@ mod tests {
     #[test]
     fn drawn_numbers_are_different_and_in_range() {
         let mut words = serin_datasets::synthetic::SplitMix64::new(1);
-        let mut drawn = draw(40, 50, &mut |n| words.next_word() % n);
+        let mut drawn = choose(40, 50, &mut |n| words.next_word() % n);
         drawn.sort_unstable();
         drawn.dedup();
         assert_eq!(drawn.len(), 40);
@@ -147,7 +150,7 @@ mod tests {
         let mut words = serin_datasets::synthetic::SplitMix64::new(2);
         let mut counts = [0; 6];
         for _ in 0..6000 {
-            draw(2, 6, &mut |n| words.next_word() % n).into_iter().for_each(|n| counts[n] += 1);
+            choose(2, 6, &mut |n| words.next_word() % n).into_iter().for_each(|n| counts[n] += 1);
         }
         assert!(counts.iter().all(|count| (1800..2200).contains(count)), "{counts:?}");
     }

@@ -14,12 +14,14 @@
 
 mod accuracy;
 mod ask;
+mod audit;
 mod bench;
 mod commit;
 mod compile;
 mod connect;
 mod console;
 mod data;
+mod demo;
 mod file;
 mod inspect;
 mod mixing;
@@ -59,8 +61,10 @@ enum Command {
     Serve(serve::Serve),
     Ask(ask::Ask),
     Verify(verify::Verify),
+    Audit(audit::Inquiry),
     Plan(plan::Plan),
     Bench(bench::Bench),
+    Demo(demo::Demo),
 }
 
 /// What a command found, the worse the greater.
@@ -116,8 +120,10 @@ impl Cli {
             Command::Serve(command) => command.run(&console),
             Command::Ask(command) => command.run(&console),
             Command::Verify(command) => command.run(&console),
+            Command::Audit(command) => command.run(&console),
             Command::Plan(command) => command.run(&console),
             Command::Bench(command) => command.run(&console),
+            Command::Demo(command) => command.run(&console),
         };
         match result {
             Ok(verdict) => verdict.into(),

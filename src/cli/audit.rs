@@ -1,0 +1,161 @@
+//! `serin audit`: what many batches together say about one model.
+//!
+//! Against a server it is a campaign of canaries alone; over saved records it asks nobody.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::{ArgGroup, Args};
+use serin_datasets::{Source, load};
+use serin_verifier::canary::Level;
+use serin_verifier::card::Card;
+use serin_verifier::record::{End, Entry};
+
+use super::Verdict;
+use super::accuracy::{Accuracy, level};
+use super::ask::{Record, caught, said};
+use super::connect::{Connect, card};
+use super::console::Console;
+use super::data::ReadingPath;
+use super::mixing::draw;
+use crate::audit::{Audit, Campaign, CampaignError, Looks, audit};
+use crate::net::tls::Pin;
+use crate::protocol::Kind;
+use crate::session::record::read;
+use crate::session::{Session, criteria};
+
+/// Find out what a server's model is worth, by canaries alone; or what saved records say
+///
+/// The report gives the failures k of T canaries, both confidence bounds of the error rate, and what so many canaries could and could
+/// not have found. A server may notice that a campaign holds no real question.
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("subject").required(true).args(["server", "records"]))]
+pub(super) struct Inquiry {
+    /// Saved records to audit, in this order
+    #[arg(value_name = "RECORD")]
+    records: Vec<PathBuf>,
+    /// The card you trust, from elsewhere than this server
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
+    /// A server to ask
+    #[arg(long, value_name = "HOST:PORT", requires_all = ["card", "canaries"])]
+    server: Option<String>,
+    /// Speak TLS, and only to the holder of this certificate: the pin the server printed
+    #[arg(long, value_name = "PIN", requires = "server")]
+    tls_pin: Option<Pin>,
+    /// How long to wait for an answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u32,
+    /// Labelled samples to draw canaries from
+    #[arg(long, value_name = "DATA", requires = "server")]
+    canaries: Option<Source>,
+    /// How many canaries to ask; all of them unless given
+    #[arg(long, value_name = "T", requires = "server", value_parser = clap::value_parser!(u32).range(1..))]
+    canary_count: Option<u32>,
+    /// The most canaries in one batch
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// proved: with a proof that the committed model answered; plain: without
+    #[arg(long, default_value_t = Kind::Proved)]
+    protocol: Kind,
+    #[command(flatten)]
+    reading: ReadingPath,
+    /// Be assured of at least this accuracy, as 0.95; short of that the audit could not tell
+    #[arg(long, value_name = "ACCURACY", requires = "server")]
+    assure: Option<Accuracy>,
+    /// How often an honest server may be rejected, and each bound be wrong
+    #[arg(long, default_value = "0.001", value_parser = level)]
+    alpha: Level,
+    /// Append what was asked and answered to this record
+    #[arg(long, value_name = "FILE", requires = "server")]
+    record: Option<PathBuf>,
+    /// The records' canaries were fixed in number beforehand: test them once, together, instead of as if looked at after each batch
+    #[arg(long, conflicts_with = "server")]
+    once: bool,
+}
+
+impl Inquiry {
+    /// Audits.
+    pub(super) fn run(self, console: &Console) -> Result<Verdict> {
+        let pinned = self.card.as_deref().map(card).transpose()?;
+        match (&self.server, &self.canaries, pinned) {
+            (Some(server), Some(canaries), Some(card)) => self.campaign(console, server, canaries, card),
+            (_, _, pinned) => self.records(console, pinned.as_ref()),
+        }
+    }
+
+    fn campaign(&self, console: &Console, server: &str, canaries: &Source, card: Card) -> Result<Verdict> {
+        let pool = load(canaries)?;
+        let mut criteria = criteria(&card, self.alpha, true)?;
+        criteria.least_accuracy = self.assure.map(Accuracy::value);
+        let count = self.canary_count.map_or(pool.len(), |count| count as usize);
+        ensure!(count <= pool.len(), "{count} canaries are to be asked and {} are there", pool.len());
+
+        let connect = Connect {
+            card: self.card.clone().unwrap_or_default(),
+            server: server.to_owned(),
+            tls_pin: self.tls_pin,
+            timeout: self.timeout,
+        };
+        let mut client = connect.open(self.protocol)?;
+        let session = match Session::new(card, client.graph().clone()) {
+            Ok(session) => session,
+            Err(error) => return caught(console, error),
+        };
+        let encoder = self.reading.encoder(session.graph().input())?;
+        let canaries = draw(&pool, count, &encoder)?;
+        let batch = (self.batch as usize).min(client.max_batch());
+        let campaign = Campaign { session: &session, canaries, criteria, batch };
+        let mut record = Record::open(self.record.as_ref())?;
+        let bar = console.steps(count as u64);
+        let done = campaign.run(&mut client, &mut record.recorder, &mut |done, stage| {
+            bar.set_position(done as u64);
+            bar.set_message(said(stage));
+        });
+        bar.finish_and_clear();
+        match done {
+            Ok(audit) => {
+                let _ = client.close();
+                show(console, &audit)
+            }
+            Err(error) => {
+                record.forget_if_new();
+                match error {
+                    CampaignError::Session { error, .. } if error.rejection().is_some() => {
+                        caught(console, error)
+                    }
+                    error => Err(error.into()),
+                }
+            }
+        }
+    }
+
+    fn records(&self, console: &Console, pinned: Option<&Card>) -> Result<Verdict> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for path in &self.records {
+            let record = read(path)?;
+            if let End::Torn { at } = record.end {
+                tracing::warn!(
+                    "{}: the last entry was cut short at byte {at} and is left out",
+                    path.display()
+                );
+            }
+            entries.extend(record.entries);
+        }
+        if let Some(card) = pinned {
+            let other = entries.iter().position(|entry| entry.card != *card);
+            ensure!(
+                other.is_none(),
+                "batch {} was asked under another card than the one given; audit it under its own",
+                other.unwrap_or_default()
+            );
+        }
+        let looks = if self.once { Looks::Once } else { Looks::Often };
+        show(console, &audit(&entries, looks).context("the records cannot be audited")?)
+    }
+}
+
+fn show(console: &Console, audit: &Audit) -> Result<Verdict> {
+    console.result(audit, ToString::to_string)?;
+    Ok(audit.verdict.into())
+}

@@ -1,0 +1,230 @@
+//! `serin demo`: the whole system on real digits, with nothing but this program.
+//!
+//! 1. the bundled digits model is quantised and committed to, its card published;
+//! 2. a server process starts, on loopback ([`server`]);
+//! 3. a client pins the card and asks one batch over TCP: real digits, copies of each, hidden canaries, a proof wanted;
+//! 4. it verifies, and says what the answers are worth;
+//! 5. the same client meets every server of the gallery of cheats ([`gallery`]).
+//!
+//! Accepted only if the honest server is, and every cheat is rejected with the server to blame.
+
+mod gallery;
+mod picture;
+mod server;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use serin_circuits::graph::Graph;
+use serin_circuits::weights::{Weights, encode_model};
+use serin_datasets::Samples;
+use serin_datasets::digits::{self, Part};
+use serin_verifier::canary::bounds::Tolerance;
+use serin_verifier::canary::plan::plan_labelled;
+use serin_verifier::canary::quality::{QualityPlan, labelled_canaries};
+use serin_verifier::canary::{Level, Rate};
+use serin_verifier::card::Card;
+use serin_verifier::record::Truth;
+use serin_verifier::report::Report;
+
+use super::accuracy::Accuracy;
+use super::ask::said;
+use super::console::Console;
+use super::{Verdict, data};
+use crate::import::lower::{Compiled, Encoder, Precision, compile};
+use crate::import::read;
+use crate::net::{Timeouts, tcp};
+use crate::protocol::{Answerer, Client, Host, Kind};
+use crate::prover::Model;
+use crate::session::record::Recorder;
+use crate::session::{Canaries, Outcome, Questions, Session, SessionError, criteria};
+use gallery::{Caught, gallery};
+use server::Process;
+
+/// See it all at work: an honest server, a client, and a gallery of cheats, on handwritten digits
+#[derive(Args, Debug)]
+pub(super) struct Demo {
+    /// How many digits to ask about
+    #[arg(long, value_name = "R", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=450))]
+    queries: u16,
+    /// Each answer's security by copies and canaries alone, in bits
+    #[arg(long, value_name = "BITS", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=80))]
+    bits: u32,
+}
+
+/// What the demonstration showed.
+#[derive(Serialize)]
+struct Shown {
+    verdict: &'static str,
+    card: Card,
+    honest: Report,
+    /// Answers that name the digit's true class.
+    right: usize,
+    cheats: Vec<Caught>,
+    seconds: f64,
+}
+
+impl Demo {
+    /// Shows.
+    pub(super) fn run(self, console: &Console) -> Result<Verdict> {
+        let start = Instant::now();
+        let bar = console.steps(STEPS);
+        bar.set_message("quantising the digits model");
+        let promised = Promised::compile()?;
+        let host = promised.host();
+        let card = host.card().clone();
+        console.text(&promised.text(&card))?;
+
+        let queries = digits::samples(Part::Query).slice(0..self.queries.into())?;
+        let questions = self.questions(&card, &promised.encoder, &queries)?;
+        step(&bar, "starting a server process");
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let (model, pinned) = (folder.path().join("digits.serin"), folder.path().join("card.json"));
+        fs::write(&model, encode_model(&promised.graph, &promised.weights))?;
+        fs::write(&pinned, serde_json::to_vec(&card)?)?;
+        let process = Process::start(&model, &pinned)?;
+
+        step(&bar, "asking");
+        let Outcome { report: honest, judging, .. } = ask(process.address(), &card, &questions, &bar)?;
+        process.stop()?;
+        let right = right(&honest, &queries);
+        bar.suspend(|| console.text(&told(&honest, &queries, right, judging)))?;
+
+        step(&bar, "meeting the gallery");
+        let cheats = gallery(&promised, &questions, |cheat| step(&bar, cheat))?;
+        bar.finish_and_clear();
+
+        let sound = honest.verdict == serin_verifier::report::Verdict::Accepted
+            && cheats.iter().all(Caught::by_blaming_the_server);
+        let verdict = if sound { Verdict::Accepted } else { Verdict::Rejected };
+        let seconds = start.elapsed().as_secs_f64();
+        let shown = Shown { verdict: verdict.name(), card, honest, right, cheats, seconds };
+        console.result(&shown, Shown::text)?;
+        Ok(verdict)
+    }
+
+    /// Real digits, canaries enough to tell the claimed accuracy from [`ALTERNATIVE`], and the copies that these then need.
+    fn questions(&self, card: &Card, encoder: &Encoder, queries: &Samples) -> Result<Questions> {
+        let criteria = criteria(card, Level::new(LEVEL)?, true)?;
+        let worse = Rate::new(1.0 - ALTERNATIVE)?;
+        let QualityPlan { canaries, threshold } =
+            labelled_canaries(criteria.claimed_error, worse, criteria.alpha, criteria.beta)?;
+        let plan = plan_labelled(
+            queries.len() as u64,
+            canaries,
+            &Tolerance::new(threshold, Rate::ZERO)?,
+            self.bits,
+        )?;
+        let known = digits::samples(Part::Canary).slice(0..usize::try_from(canaries)?)?;
+        let truths = known.labels().unwrap_or_default().iter().map(|label| Truth::Label(*label)).collect();
+        Ok(Questions {
+            queries: data::encode(encoder, queries)?,
+            copies: plan.mix.copies(),
+            canaries: Canaries { inputs: data::encode(encoder, &known)?, truths },
+            criteria,
+        })
+    }
+}
+
+/// The bundled model, quantised, and what is claimed of it.
+struct Promised {
+    graph: Graph,
+    weights: Weights,
+    encoder: Encoder,
+    /// Right answers on the calibration samples, which is the claim.
+    accuracy: Option<Accuracy>,
+}
+
+impl Promised {
+    fn compile() -> Result<Self> {
+        let float = read(digits::model())?;
+        let Compiled { graph, weights, encoder, report } = quantise(&float)?;
+        let accuracy = report.right.and_then(|right| Accuracy::of(right.integer, report.samples));
+        Ok(Self { graph, weights, encoder, accuracy })
+    }
+
+    /// An honest server of it.
+    fn host(&self) -> Host {
+        let model = Model::new(self.graph.clone(), self.weights.clone());
+        Host::new(SERVER, model, self.accuracy.map(Accuracy::value))
+    }
+
+    fn text(&self, card: &Card) -> String {
+        let (digest, root) = (hex::encode(card.graph), hex::encode(card.weights));
+        let claim = self.accuracy.map_or_else(|| "nothing".into(), |accuracy| accuracy.to_string());
+        format!(
+            "The card of a model of handwritten digits ({} parameters, {} multiply-adds):\n  \
+             server   {SERVER}\n  graph    {digest}\n  weights  {root}\n  claims   {claim} right answers\n",
+            self.weights.count(),
+            self.graph.multiply_adds(),
+        )
+    }
+}
+
+/// A float model quantised on the calibration samples.
+fn quantise(float: &crate::import::FloatGraph) -> Result<Compiled> {
+    let samples = digits::samples(Part::Calibration);
+    Ok(compile(float, samples.inputs(), samples.labels(), Precision::default())?)
+}
+
+/// One session over TCP under a pinned card.
+fn ask(
+    address: &str,
+    card: &Card,
+    questions: &Questions,
+    bar: &ProgressBar,
+) -> Result<Outcome, SessionError> {
+    let net = crate::protocol::ProtocolError::from;
+    let link = tcp::connect(address, Timeouts::default()).map_err(net)?;
+    let mut client = Client::open(Box::new(link), Kind::Proved)?;
+    let session = Session::new(card.clone(), client.graph().clone())?;
+    let outcome = session
+        .run(&mut client, questions, &mut Recorder::memory(), &mut |stage| bar.set_message(said(stage)));
+    // The answers are here; whether the server hears the farewell changes nothing.
+    let _ = client.close();
+    outcome
+}
+
+fn right(report: &Report, queries: &Samples) -> usize {
+    let labels = queries.labels().unwrap_or_default();
+    let answers = report.answers.iter().zip(labels);
+    answers.filter(|(answer, label)| answer.class == Some(**label as usize)).count()
+}
+
+fn told(report: &Report, queries: &Samples, right: usize, judging: Duration) -> String {
+    let pictures = picture::row(queries, &report.answers);
+    let (asked, checked) = (queries.len(), judging.as_secs_f64());
+    format!(
+        "\n{pictures}\n{right} of {asked} digits read rightly.\n\n{report}, {checked:.3} s to check\n\nThe gallery, met by the same client:"
+    )
+}
+
+fn step(bar: &ProgressBar, what: &'static str) {
+    bar.inc(1);
+    bar.set_message(what);
+}
+
+impl Shown {
+    fn text(&self) -> String {
+        let caught = self.cheats.iter().filter(|cheat| cheat.by_blaming_the_server()).count();
+        let honest = self.honest.verdict;
+        format!(
+            "{}\nhonest server {honest}, {caught} of {} cheats rejected, in {:.1} s",
+            gallery::table(&self.cheats),
+            self.cheats.len(),
+            self.seconds
+        )
+    }
+}
+
+/// Compiling, starting, asking, and each cheat.
+const STEPS: u64 = 3 + gallery::CHEATS as u64;
+const SERVER: &str = "finch";
+/// False alarms and misses.
+const LEVEL: f64 = 1e-3;
+/// An accuracy that the canaries must tell from the claimed one.
+const ALTERNATIVE: f64 = 0.9;

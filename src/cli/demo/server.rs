@@ -1,0 +1,63 @@
+//! A server as a process of its own: this program, told to serve.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cli::serve::Listening;
+
+/// A running server. It ends with its standard input, so that it cannot outlive this process; dropping it ends it at once.
+pub(super) struct Process {
+    child: Child,
+    address: String,
+}
+
+impl Process {
+    /// Starts a server of a model file under its card, on a free port of loopback.
+    pub(super) fn start(model: &Path, card: &Path) -> Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program to start a server of it")?;
+        let mut command = Command::new(program);
+        command.arg("serve").arg(model).arg("--card").arg(card);
+        command.args(["--port", "0", "--drain", "5", "--json", "--until-input-ends"]);
+        let child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start a server process")?;
+        let mut process = Self { child, address: String::new() };
+        process.address = process.first_line()?.address;
+        Ok(process)
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Lets it end gracefully.
+    pub(super) fn stop(mut self) -> Result<()> {
+        drop(self.child.stdin.take());
+        let status = self.child.wait().context("cannot wait for the server process")?;
+        ensure!(status.success(), "the server process ended with {status}");
+        Ok(())
+    }
+
+    fn first_line(&mut self) -> Result<Listening> {
+        let Some(output) = self.child.stdout.take() else {
+            bail!("the server process has no output");
+        };
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).context("cannot read from the server process")?;
+        serde_json::from_str(&line).context("the server process did not start; its error stands above")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
