@@ -6,6 +6,7 @@ mod adversary;
 mod attacks;
 mod audit;
 mod bad_input;
+mod cli;
 mod protocols;
 mod session;
 mod tamper;
