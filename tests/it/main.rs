@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod adversary;
+mod architecture;
 mod attacks;
 mod audit;
 mod bad_input;
