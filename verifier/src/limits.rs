@@ -8,6 +8,9 @@ pub const MAX_BATCH: usize = 1 << 20;
 /// Most entries of one tensor over the whole batch.
 pub const MAX_BATCH_ENTRIES: usize = 1 << 30;
 
+/// Most steps of recomputing a batch: about a minute. A few bytes of graph can ask for windows of 2^26 entries each.
+pub const MAX_STEPS: u64 = 1 << 36;
+
 /// log₂ of the longest weight vector.
 pub const MAX_COMMITTED_BITS: usize = 30;
 

@@ -5,7 +5,7 @@
 //! coin. [`Statement::check`] holds sizes and ranges against the graph, so that nothing later can fail to fit.
 
 use serin_circuits::codec::{Digest, pack};
-use serin_circuits::graph::{Graph, Port};
+use serin_circuits::graph::{Graph, Node, Op, Port};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
 
@@ -47,7 +47,8 @@ impl Statement<'_> {
     pub fn check(&self) -> Result<Layout, Rejection> {
         let reject = |fault| Rejection::new(Place::Statement, fault);
         let layout = Layout::of(self.graph);
-        if layout.bits() > limits::MAX_COMMITTED_BITS {
+        let steps = self.graph.nodes().iter().map(steps).fold(0, u64::saturating_add);
+        if layout.bits() > limits::MAX_COMMITTED_BITS || steps > limits::MAX_STEPS {
             return Err(Rejection::new(Place::Card, Fault::TooLarge));
         }
         if self.server.len() > limits::MAX_SERVER_NAME {
@@ -60,8 +61,11 @@ impl Statement<'_> {
         }
         let ports = self.graph.nodes().iter().map(|node| node.output.len());
         let widest = ports.chain([self.graph.input().len()]).max().unwrap_or(0);
-        if widest.saturating_mul(batch) > limits::MAX_BATCH_ENTRIES {
-            let text = format!("{batch} samples of this model are more than one batch may hold; ask fewer at a time");
+        let steps = steps.saturating_mul(batch as u64);
+        if widest.saturating_mul(batch) > limits::MAX_BATCH_ENTRIES || steps > limits::MAX_STEPS {
+            let text = format!(
+                "{batch} samples of this model are more than one batch may hold; ask fewer at a time"
+            );
             return Err(reject(Fault::Question(text)));
         }
         fits(self.inputs, self.graph.input()).map_err(|text| reject(Fault::Question(text)))?;
@@ -71,6 +75,22 @@ impl Statement<'_> {
             return Err(reject(Fault::Answer(text)));
         }
         Ok(layout)
+    }
+}
+
+/// What the checker does for one sample of a node: entries of windows read, of kernels spread over the image, or written.
+fn steps(node: &Node) -> u64 {
+    let product = |factors: &[usize]| factors.iter().fold(1u64, |steps, n| steps.saturating_mul(*n as u64));
+    let written = node.output.len();
+    match &node.op {
+        Op::MaxPool(window) | Op::AveragePool { window, .. } => product(&[written, window.area()]),
+        Op::MatMul(linear) | Op::Conv(linear) => {
+            let [kernel, [height, width]] = [linear.window.kernel, linear.output_image()];
+            let columns = product(&[linear.window.area(), width]);
+            let rows = product(&[kernel[0], height, linear.image[1]]);
+            (written as u64).saturating_add(columns).saturating_add(rows)
+        }
+        Op::Add { .. } | Op::Rescale { .. } | Op::Reshape { .. } => written as u64,
     }
 }
 

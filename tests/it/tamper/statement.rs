@@ -1,6 +1,6 @@
 //! Every field of a statement and of a card: change one, and the proof or the card must be rejected for that very reason.
 
-use serin_circuits::graph::{Builder, Graph, Linear, Op, Port, Wire};
+use serin_circuits::graph::{Builder, Graph, Linear, Op, Port, Window, Wire};
 use serin_circuits::tensor::{Range, Tensor};
 use serin_verifier::card::{Card, InputCard};
 use serin_verifier::limits;
@@ -128,6 +128,27 @@ fn statement_beyond_the_limits_rejected_before_its_size_is_allocated() {
     let too_large = rejection(&dense_graph(&half_a_billion), 1);
     assert_eq!(too_large, Rejection::new(Place::Card, Fault::TooLarge));
     assert_eq!(too_large.blame(), Blame::Card);
+}
+
+#[test]
+fn graph_whose_recomputation_would_not_end_rejected() {
+    let range = Range { low: -128, high: 127 };
+    let mut builder = Builder::new(Port { shape: vec![1, 1, 1], exponent: 0, range }).unwrap();
+    let side = 1 << 13;
+    let window = Window { kernel: [side; 2], stride: [1; 2], padding: [side - 1; 4] };
+    builder.push("window", Op::MaxPool(window), &[Wire::INPUT], None).unwrap();
+    let graph = builder.finish().unwrap();
+    assert!(graph.encode().len() < 200);
+    let question = Tensor::zeros(1, &[1, 1, 1]);
+    let statement = Statement {
+        graph: &graph,
+        weights: &[0; 32],
+        server: "s",
+        session: &SESSION,
+        inputs: &question,
+        outputs: &question,
+    };
+    assert_eq!(statement.check().unwrap_err(), Rejection::new(Place::Card, Fault::TooLarge));
 }
 
 /// Dense layers of these sizes; nobody has to hold the weights.
