@@ -1,6 +1,7 @@
 //! `serin compile`: from ONNX and calibration data to a model file, and what that cost.
 
 use std::fmt::Write;
+use std::fs;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -129,7 +130,12 @@ impl Compile {
         if let Some(bytes) = &reading {
             beside.write(bytes)?;
         }
-        self.output.write(&encode_model(&compiled.graph, &compiled.weights))?;
+        self.output.write(&encode_model(&compiled.graph, &compiled.weights)).inspect_err(|_| {
+            // A reading without its model is of no use to anybody.
+            if reading.is_some() {
+                let _ = fs::remove_file(beside.path());
+            }
+        })?;
         Ok(reading.map(|_| beside.path().display().to_string()))
     }
 }
