@@ -29,7 +29,9 @@ fn folds(c: &mut Criterion) {
     let point: Vec<Ext> = (0..16).map(|_| any_ext(&mut random)).collect();
     let mut group = c.benchmark_group("fold");
     group.throughput(Throughput::Elements((rows * width) as u64));
-    group.bench_function("rows of integers", |b| b.iter(|| fold_rows(black_box(&outer), &integers, width, 127)));
+    group.bench_function("rows of integers", |b| {
+        b.iter(|| fold_rows(black_box(&outer), &integers, width, 127))
+    });
     group.bench_function("columns of integers", |b| b.iter(|| dot_rows(black_box(&integers), &inner, 127)));
     group.throughput(Throughput::Elements(1 << 16));
     group.bench_function("eq table", |b| b.iter(|| eq_table(black_box(&point))));
@@ -74,7 +76,9 @@ fn batches(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("prove", n), |b| {
             b.iter(|| lenet.prove("bench", &[0; 32], black_box(&inputs), &trace));
         });
-        group.bench_function(BenchmarkId::new("verify", n), |b| b.iter(|| verify(&statement, black_box(&proof))));
+        group.bench_function(BenchmarkId::new("verify", n), |b| {
+            b.iter(|| verify(&statement, black_box(&proof)))
+        });
     }
     group.finish();
 }

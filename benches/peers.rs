@@ -65,10 +65,25 @@ fn main() {
             vec![peer("DeepProve", 5.0, None, mb(12.0))],
         ),
     ];
-    println!("{:<24} {:>5}  {:>10} {:>10} {:>7} {:>10} {:>7} {:>9} {:>11}", "network and system", "batch", "infer ms", "prove ms", "×infer", "verify ms", "×infer", "proof kB", "activ. kB");
+    println!(
+        "{:<24} {:>5}  {:>10} {:>10} {:>7} {:>10} {:>7} {:>9} {:>11}",
+        "network and system",
+        "batch",
+        "infer ms",
+        "prove ms",
+        "×infer",
+        "verify ms",
+        "×infer",
+        "proof kB",
+        "activ. kB"
+    );
     for (name, model, peers) in nets {
         let once = measure::once(&model);
-        println!("{name}: commit {:.1} ms once, open {:.2} ms", once.commit_cpu_s * 1e3, once.open_cpu_s * 1e3);
+        println!(
+            "{name}: commit {:.1} ms once, open {:.2} ms",
+            once.commit_cpu_s * 1e3,
+            once.open_cpu_s * 1e3
+        );
         for n in [1, 8, 64] {
             let b = measure::batch(&model, &batch(model.graph(), 3, n)).expect("an honest batch");
             let ratio = |seconds: f64| seconds / b.infer_cpu_s;
@@ -85,7 +100,8 @@ fn main() {
             );
         }
         for Peer { system, prove, verify, proof } in peers {
-            let cell = |value: Option<f64>, unit: f64| value.map_or("–".into(), |v| format!("{:.1}", v / unit));
+            let cell =
+                |value: Option<f64>, unit: f64| value.map_or("–".into(), |v| format!("{:.1}", v / unit));
             println!(
                 "{:<24} {:>5}  {:>10} {:>10.0} {:>7} {:>10} {:>7} {:>9}",
                 format!("  {system}"),

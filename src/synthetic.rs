@@ -21,7 +21,12 @@ impl Net {
     /// A net whose input has this shape and 8-bit entries.
     pub fn new(seed: u64, shape: &[usize]) -> Self {
         let input = Port { shape: shape.to_vec(), exponent: 7, range: Range { low: -128, high: 127 } };
-        Self { builder: Builder::new(input).expect("a net that fits together"), tensors: Vec::new(), random: SplitMix64::new(seed), wire: Wire::INPUT }
+        Self {
+            builder: Builder::new(input).expect("a net that fits together"),
+            tensors: Vec::new(),
+            random: SplitMix64::new(seed),
+            wire: Wire::INPUT,
+        }
     }
 
     fn below(&mut self, n: u64) -> i32 {
@@ -92,7 +97,10 @@ impl Net {
         let top = a.max(b);
         let shifts = [(top - a) as u8, (top - b) as u8];
         let name = format!("add{}", self.tensors.len());
-        self.wire = self.builder.push(&name, Op::Add { shifts }, &[self.wire, skip], None).expect("a net that fits together");
+        self.wire = self
+            .builder
+            .push(&name, Op::Add { shifts }, &[self.wire, skip], None)
+            .expect("a net that fits together");
         self.rescale(0)
     }
 

@@ -95,7 +95,7 @@ pub enum DecodeError {
     },
     /// The header names another kind of file or another version.
     #[error(
-        "this is not a {expected} that this version reads (its header says {found:?}); make it again with this version"
+        "this is not the {} that this version reads (its header says `{found}`); make it again with this version", .expected.trim_end()
     )]
     Header {
         /// Kind and version this program reads.
@@ -275,7 +275,9 @@ impl<'a> Reader<'a> {
         let found = self.bytes.get(self.at..).unwrap_or(&[]);
         let found = &found[..found.len().min(expected.len())];
         if found != expected.as_bytes() {
-            let found = found.iter().map(|b| if b.is_ascii_graphic() { *b as char } else { '·' }).collect();
+            let found =
+                found.trim_ascii_end().iter().map(|b| if b.is_ascii_graphic() { *b as char } else { '·' });
+            let found = found.collect();
             return Err(DecodeError::Header { expected, found });
         }
         self.at += expected.len();

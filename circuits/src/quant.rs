@@ -13,10 +13,12 @@ pub const MAX_SHIFT: u8 = 31;
 /// Rounds an accumulator down by `shift` bits, half up, and clamps it. `shift` ≤ [`MAX_SHIFT`], `low ≤ high`.
 #[inline(always)]
 pub fn rescale(acc: i32, shift: u8, low: i32, high: i32) -> i32 {
-    let half = (1i64 << shift) >> 1;
-    // The quotient fits i32: |acc + half| < 2^32 and shift ≥ 1, or half = 0.
-    let q = (i64::from(acc) + half) >> shift;
-    (q as i32).clamp(low, high)
+    // (acc + 2^(s−1)) >> s without the sum, which could leave i32: the quotient's floor, plus the highest bit dropped.
+    let q = match shift {
+        0 => acc,
+        _ => (acc >> shift) + ((acc >> (shift - 1)) & 1),
+    };
+    q.clamp(low, high)
 }
 
 /// Quantises a real at exponent `e`: the nearest integer to x·2^e (half away from zero), clamped to `low..=high`.

@@ -132,11 +132,12 @@ fn pool(window: &Window, x: &Tensor, shape: &[usize], empty: i32, join: impl Fn(
             for q0 in (0..window.kernel[0]).filter_map(|d0| window.source(0, p0, d0, h_in)) {
                 let row = &plane[q0 * w_in..][..w_in];
                 for d1 in 0..window.kernel[1] {
-                    for (p1, slot) in row_out.iter_mut().enumerate() {
-                        if let Some(q1) = window.source(1, p1, d1, w_in) {
-                            *slot = join(*slot, row[q1]);
-                        }
-                    }
+                    // The outputs whose window has column d1 inside the image, and that column for the first of them.
+                    let (stride, before) = (window.stride[1], window.padding[1]);
+                    let first = before.saturating_sub(d1).div_ceil(stride);
+                    let sources =
+                        row.get(first * stride + d1 - before..).unwrap_or(&[]).iter().step_by(stride);
+                    row_out.iter_mut().skip(first).zip(sources).for_each(|(slot, v)| *slot = join(*slot, *v));
                 }
             }
         }
@@ -150,4 +151,42 @@ fn image(shape: &[usize]) -> [usize; 3] {
 
 fn tensor(batch: usize, shape: &[usize], values: Vec<i32>) -> Tensor {
     Tensor::new(batch, shape, values).expect("the graph derived this shape")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The values under window (p0, p1) of a plane, padding left out.
+    fn under(window: &Window, plane: &[i32], [h, w]: [usize; 2], [p0, p1]: [usize; 2]) -> Vec<i32> {
+        let offsets = (0..window.kernel[0]).flat_map(|d0| (0..window.kernel[1]).map(move |d1| (d0, d1)));
+        let at = |(d0, d1)| Some((window.source(0, p0, d0, h)?, window.source(1, p1, d1, w)?));
+        offsets.filter_map(at).map(|(q0, q1)| plane[q0 * w + q1]).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn pools_of_any_window_match_their_definition(
+            (k0, k1) in (1usize..5, 1usize..5),
+            stride in [1usize..4, 1usize..4],
+            pads in [0usize..5, 0usize..5, 0usize..5, 0usize..5],
+            (h, w) in (4usize..9, 4usize..9),
+            values in proptest::collection::vec(-1000i32..1000, 2 * 2 * 8 * 8),
+        ) {
+            let padding = [pads[0] % k0, pads[1] % k1, pads[2] % k0, pads[3] % k1];
+            let window = Window { kernel: [k0, k1], stride, padding };
+            let [h_out, w_out] = window.slide([h, w]).expect("kernels fit");
+            let shape = [2, h_out, w_out];
+            let x = Tensor::new(2, &[2, h, w], values[..4 * h * w].to_vec()).expect("sized");
+            let (most, sum) = (max_pool(&window, &x, &shape), average_pool(&window, 3, &x, &shape));
+            for (i, (most, sum)) in most.values().iter().zip(sum.values()).enumerate() {
+                let (plane, p) = (i / (h_out * w_out), i % (h_out * w_out));
+                let seen = under(&window, &x.values()[plane * h * w..][..h * w], [h, w], [p / w_out, p % w_out]);
+                prop_assert_eq!(Some(most), seen.iter().max());
+                prop_assert_eq!(*sum, 3 * seen.iter().sum::<i32>());
+            }
+        }
+    }
 }

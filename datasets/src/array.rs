@@ -37,12 +37,7 @@ impl RawArray {
         if expected != found {
             return Err(Fault::Length { expected, found });
         }
-        Ok(Self {
-            shape,
-            columns_first,
-            element,
-            bytes,
-        })
+        Ok(Self { shape, columns_first, element, bytes })
     }
 
     /// The elements as inputs, each rounded to the nearest `f32`.
@@ -55,10 +50,7 @@ impl RawArray {
 
     /// The elements as class numbers.
     pub(crate) fn labels(&self) -> Result<Vec<u32>, Fault> {
-        self.elements()
-            .enumerate()
-            .map(|(sample, value)| class(sample, value))
-            .collect()
+        self.elements().enumerate().map(|(sample, value)| class(sample, value)).collect()
     }
 
     /// The elements in the file's order. Exact but for integers beyond 2^53.
@@ -94,9 +86,5 @@ impl Element {
 /// A value as a class number.
 pub(crate) fn class(sample: usize, value: f64) -> Result<u32, Fault> {
     let label = value as u32;
-    if f64::from(label) == value {
-        Ok(label)
-    } else {
-        Err(Fault::Label { sample, found: value })
-    }
+    if f64::from(label) == value { Ok(label) } else { Err(Fault::Label { sample, found: value }) }
 }

@@ -8,31 +8,18 @@ use ndarray::{ArrayD, IxDyn};
 
 /// Reads a batch.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Samples, Fault> {
-    let malformed = |detail| Fault::Malformed {
-        format: "CIFAR-10",
-        detail,
-    };
+    let malformed = |detail| Fault::Malformed { format: "CIFAR-10", detail };
     let (records, rest) = bytes.as_chunks::<RECORD>();
     if !rest.is_empty() {
-        return Err(malformed(format!(
-            "{} bytes are no multiple of {RECORD}",
-            bytes.len()
-        )));
+        return Err(malformed(format!("{} bytes are no multiple of {RECORD}", bytes.len())));
     }
     let shape = [records.len(), 3, 32, 32];
     volume(&shape)?;
     if let Some(at) = records.iter().position(|record| record[0] > 9) {
-        return Err(malformed(format!(
-            "record {at} has label {}, above 9",
-            records[at][0]
-        )));
+        return Err(malformed(format!("record {at} has label {}, above 9", records[at][0])));
     }
     let labels = records.iter().map(|record| record[0].into()).collect();
-    let pixels = records
-        .iter()
-        .flat_map(|record| &record[1..])
-        .map(|&pixel| pixel.into())
-        .collect();
+    let pixels = records.iter().flat_map(|record| &record[1..]).map(|&pixel| pixel.into()).collect();
     let inputs = ArrayD::from_shape_vec(IxDyn(&shape), pixels).expect("a record holds 3 * 32 * 32 pixels");
     Samples::new(inputs, Some(labels))
 }
@@ -62,21 +49,9 @@ mod tests {
     #[test]
     fn cut_batches_and_foreign_labels_are_refused() {
         let mut bytes = batch(&[3, 10]);
-        assert!(matches!(
-            parse(&bytes),
-            Err(Fault::Malformed {
-                format: "CIFAR-10",
-                ..
-            })
-        ));
+        assert!(matches!(parse(&bytes), Err(Fault::Malformed { format: "CIFAR-10", .. })));
         bytes[RECORD] = 1;
         assert!(parse(&bytes).is_ok());
-        assert!(matches!(
-            parse(&bytes[1..]),
-            Err(Fault::Malformed {
-                format: "CIFAR-10",
-                ..
-            })
-        ));
+        assert!(matches!(parse(&bytes[1..]), Err(Fault::Malformed { format: "CIFAR-10", .. })));
     }
 }

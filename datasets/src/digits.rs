@@ -27,9 +27,7 @@ pub enum Part {
 
 /// The samples of one part, in the order of the split.
 pub fn samples(part: Part) -> Samples {
-    SHUFFLED
-        .slice(part.range())
-        .expect("the parts' ranges end at the set's length")
+    SHUFFLED.slice(part.range()).expect("the parts' ranges end at the set's length")
 }
 
 /// A convolutional network as ONNX: [N, 1, 8, 8] to [N, 10] logits, 452,864 multiply-adds a sample.
@@ -92,10 +90,7 @@ fn decode(file: &[u8]) -> Result<Samples, Fault> {
     let rows = table::parse(&read::unpack(file)?, LabelColumn::Last)?;
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|&row| SplitMix64::new(row as u64).next_word());
-    let sixteenths = Preprocess {
-        scale: 1.0 / 16.0,
-        ..Preprocess::default()
-    };
+    let sixteenths = Preprocess { scale: 1.0 / 16.0, ..Preprocess::default() };
     sixteenths.apply(rows.take(&order)?.reshape(&[1, 8, 8])?)
 }
 
@@ -109,21 +104,12 @@ mod tests {
     #[test]
     fn embedded_files_have_the_recorded_checksums() {
         let record = include_str!("../data/README.md");
-        let files = [
-            ("digits.csv.gz", FILE),
-            ("digits_cnn.onnx", model()),
-            ("digits_cheap.onnx", cheap_model()),
-        ];
+        let files =
+            [("digits.csv.gz", FILE), ("digits_cnn.onnx", model()), ("digits_cheap.onnx", cheap_model())];
         for (name, bytes) in files {
-            let row = record
-                .lines()
-                .find(|line| line.starts_with(&format!("| `{name}` |")))
-                .unwrap();
+            let row = record.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap();
             let digest = hex::encode(Sha256::digest(bytes));
-            assert!(
-                row.contains(&digest),
-                "{name} has SHA-256 {digest}, not what data/README.md records"
-            );
+            assert!(row.contains(&digest), "{name} has SHA-256 {digest}, not what data/README.md records");
         }
     }
 
@@ -132,10 +118,7 @@ mod tests {
         let mut pictures = HashSet::new();
         for part in Part::ALL {
             let samples = samples(part);
-            assert_eq!(
-                (samples.len(), samples.shape()),
-                (part.range().len(), &[1, 8, 8][..])
-            );
+            assert_eq!((samples.len(), samples.shape()), (part.range().len(), &[1, 8, 8][..]));
             for picture in samples.inputs().outer_iter() {
                 let pixels: Vec<u8> = picture.iter().map(|value| (value * 16.0) as u8).collect();
                 assert!(pictures.insert(pixels), "a picture of {part} occurs twice");
@@ -148,12 +131,7 @@ mod tests {
     fn inputs_are_sixteenths_and_labels_digits() {
         for part in Part::ALL {
             let samples = samples(part);
-            assert!(
-                samples
-                    .inputs()
-                    .iter()
-                    .all(|v| (0.0..=1.0).contains(v) && (v * 16.0).fract() == 0.0)
-            );
+            assert!(samples.inputs().iter().all(|v| (0.0..=1.0).contains(v) && (v * 16.0).fract() == 0.0));
             let classes: HashSet<u32> = samples.labels().unwrap().iter().copied().collect();
             assert_eq!(classes, (0..10).collect());
         }
@@ -166,10 +144,7 @@ mod tests {
         for (part, row) in Part::ALL.into_iter().zip([558, 1183, 58, 1045]) {
             let original = file.slice(row..row + 1).unwrap().into_parts().0;
             let first = samples(part).slice(0..1).unwrap().into_parts().0;
-            assert!(
-                original.iter().eq(first.map(|value| value * 16.0).iter()),
-                "{part}"
-            );
+            assert!(original.iter().eq(first.map(|value| value * 16.0).iter()), "{part}");
         }
     }
 

@@ -138,9 +138,6 @@ pub enum Fault {
 impl Fault {
     /// Adds where the fault was found.
     pub(crate) fn at(self, origin: impl Into<String>) -> DataError {
-        DataError {
-            origin: origin.into(),
-            fault: self,
-        }
+        DataError { origin: origin.into(), fault: self }
     }
 }

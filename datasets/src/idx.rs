@@ -11,14 +11,9 @@ use crate::{
 
 /// Reads one file.
 pub(crate) fn parse(bytes: &[u8]) -> Result<RawArray, Fault> {
-    let malformed = |detail: &str| Fault::Malformed {
-        format: "IDX",
-        detail: detail.into(),
-    };
+    let malformed = |detail: &str| Fault::Malformed { format: "IDX", detail: detail.into() };
     let [0, 0, element, rank, rest @ ..] = bytes else {
-        return Err(malformed(
-            "it does not start with two zero bytes, a type and a rank",
-        ));
+        return Err(malformed("it does not start with two zero bytes, a type and a rank"));
     };
     if *element != UNSIGNED_BYTE {
         return Err(Fault::ElementType {
@@ -29,12 +24,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<RawArray, Fault> {
     let (axes, data) = rest
         .split_at_checked(4 * usize::from(*rank))
         .ok_or_else(|| malformed("it ends before the list of its axes does"))?;
-    let mut shape: Vec<usize> = axes
-        .as_chunks()
-        .0
-        .iter()
-        .map(|&axis| u32::from_be_bytes(axis) as usize)
-        .collect();
+    let mut shape: Vec<usize> =
+        axes.as_chunks().0.iter().map(|&axis| u32::from_be_bytes(axis) as usize).collect();
     if shape.len() == 3 {
         shape.insert(1, 1);
     }
@@ -61,19 +52,13 @@ mod tests {
 
     #[test]
     fn labels_are_the_bytes() {
-        assert_eq!(
-            parse(&[0, 0, 8, 1, 0, 0, 0, 2, 9, 4]).unwrap().labels().unwrap(),
-            [9, 4]
-        );
+        assert_eq!(parse(&[0, 0, 8, 1, 0, 0, 0, 2, 9, 4]).unwrap().labels().unwrap(), [9, 4]);
     }
 
     #[test]
     fn other_element_types_are_refused_by_name() {
         let fault = parse(&[0, 0, 0x0d, 1, 0, 0, 0, 0]).err().unwrap();
-        assert!(
-            matches!(&fault, Fault::ElementType { found, .. } if found == "0x0d"),
-            "{fault}"
-        );
+        assert!(matches!(&fault, Fault::ElementType { found, .. } if found == "0x0d"), "{fault}");
     }
 
     #[test]
@@ -81,13 +66,7 @@ mod tests {
         let huge = [&[0, 0, 8, 3][..], &[0xff; 12]].concat();
         assert!(matches!(parse(&huge).err().unwrap(), Fault::TooLarge { .. }));
         let longer = [PICTURES, &[0]].concat();
-        assert!(matches!(
-            parse(&longer).err().unwrap(),
-            Fault::Length {
-                expected: 6,
-                found: 7
-            }
-        ));
+        assert!(matches!(parse(&longer).err().unwrap(), Fault::Length { expected: 6, found: 7 }));
     }
 
     proptest! {

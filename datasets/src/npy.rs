@@ -28,10 +28,7 @@ pub(crate) fn parse(mut bytes: Vec<u8>) -> Result<RawArray, Fault> {
         Some("<i4") => Element::I32,
         Some("<i8") => Element::I64,
         _ => {
-            return Err(Fault::ElementType {
-                found,
-                accepted: ACCEPTED,
-            });
+            return Err(Fault::ElementType { found, accepted: ACCEPTED });
         }
     };
     bytes.drain(..start);
@@ -42,25 +39,15 @@ pub(crate) fn parse(mut bytes: Vec<u8>) -> Result<RawArray, Fault> {
 pub(crate) fn parse_archive(bytes: &[u8]) -> Result<Samples, Fault> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(bad_archive)?;
     let Some(inputs) = member(&mut archive, INPUTS)? else {
-        let found = archive
-            .file_names()
-            .map(|name| name.trim_end_matches(".npy").to_owned())
-            .collect();
-        return Err(Fault::NoArray {
-            wanted: INPUTS,
-            found,
-        });
+        let found = archive.file_names().map(|name| name.trim_end_matches(".npy").to_owned()).collect();
+        return Err(Fault::NoArray { wanted: INPUTS, found });
     };
-    let labels = member(&mut archive, LABELS)?
-        .map(|labels| labels.labels())
-        .transpose()?;
+    let labels = member(&mut archive, LABELS)?.map(|labels| labels.labels()).transpose()?;
     Samples::new(inputs.inputs(), labels)
 }
 
 fn member(archive: &mut ZipArchive<Cursor<&[u8]>>, names: &[&str]) -> Result<Option<RawArray>, Fault> {
-    let index = names
-        .iter()
-        .find_map(|name| archive.index_for_name(&format!("{name}.npy")));
+    let index = names.iter().find_map(|name| archive.index_for_name(&format!("{name}.npy")));
     let Some(index) = index else { return Ok(None) };
     let file = archive.by_index(index).map_err(bad_archive)?;
     parse(read::capped(file)?).map(Some)
@@ -90,17 +77,11 @@ fn check_header(bytes: &[u8]) -> Result<(), Fault> {
 }
 
 fn malformed(detail: String) -> Fault {
-    Fault::Malformed {
-        format: "npy",
-        detail,
-    }
+    Fault::Malformed { format: "npy", detail }
 }
 
 fn bad_archive(error: zip::result::ZipError) -> Fault {
-    Fault::Malformed {
-        format: "npz",
-        detail: error.to_string(),
-    }
+    Fault::Malformed { format: "npz", detail: error.to_string() }
 }
 
 const INPUTS: &[&str] = &["x", "inputs", "images", "data"];
@@ -182,14 +163,7 @@ mod tests {
         for bytes in files {
             assert_eq!(parse(bytes).unwrap().inputs(), expected);
         }
-        assert_eq!(
-            parse(written(&array![-7i8, -1]))
-                .unwrap()
-                .inputs()
-                .as_slice()
-                .unwrap(),
-            [-7.0, -1.0]
-        );
+        assert_eq!(parse(written(&array![-7i8, -1])).unwrap().inputs().as_slice().unwrap(), [-7.0, -1.0]);
     }
 
     #[test]
@@ -205,58 +179,29 @@ mod tests {
         for descr in ["'>f4'", "'<c8'", "'|O'", "'<U3'"] {
             let header = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (1,), }}");
             let fault = parse(file(&header, &[0; 4])).err().unwrap();
-            assert!(
-                matches!(&fault, Fault::ElementType { found, .. } if found == descr),
-                "{fault}"
-            );
+            assert!(matches!(&fault, Fault::ElementType { found, .. } if found == descr), "{fault}");
         }
     }
 
     #[test]
     fn shapes_beyond_the_data_are_refused_before_allocation() {
         let with_shape = |shape| format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}");
-        for shape in [
-            "1099511627776,",
-            "4294967296, 4294967296, 4294967296",
-            "268435457,",
-        ] {
+        for shape in ["1099511627776,", "4294967296, 4294967296, 4294967296", "268435457,"] {
             let fault = parse(file(&with_shape(shape), &[0; 4])).err().unwrap();
-            assert!(
-                matches!(fault, Fault::TooLarge { unit: "values", .. }),
-                "{shape}: {fault}"
-            );
+            assert!(matches!(fault, Fault::TooLarge { unit: "values", .. }), "{shape}: {fault}");
         }
         let fault = parse(file(&with_shape("268435456,"), &[0; 4])).err().unwrap();
-        assert!(
-            matches!(
-                fault,
-                Fault::Length {
-                    expected: 1_073_741_824,
-                    found: 4
-                }
-            ),
-            "{fault}"
-        );
-        let fault = parse(file(&with_shape("0, 18446744073709551615"), &[]))
-            .err()
-            .unwrap();
+        assert!(matches!(fault, Fault::Length { expected: 1_073_741_824, found: 4 }), "{fault}");
+        let fault = parse(file(&with_shape("0, 18446744073709551615"), &[])).err().unwrap();
         assert!(matches!(fault, Fault::Empty), "{fault}");
     }
 
     #[test]
     fn headers_that_nest_or_sprawl_are_refused() {
         let nested = parse(file(&"(".repeat(9000), &[])).err().unwrap();
-        assert!(
-            matches!(nested, Fault::Malformed { format: "npy", .. }),
-            "{nested}"
-        );
-        let sprawling = parse([&b"\x93NUMPY\x02\x00"[..], &[0xff; 4], &[b' '; 64]].concat())
-            .err()
-            .unwrap();
-        assert!(
-            matches!(sprawling, Fault::Malformed { format: "npy", .. }),
-            "{sprawling}"
-        );
+        assert!(matches!(nested, Fault::Malformed { format: "npy", .. }), "{nested}");
+        let sprawling = parse([&b"\x93NUMPY\x02\x00"[..], &[0xff; 4], &[b' '; 64]].concat()).err().unwrap();
+        assert!(matches!(sprawling, Fault::Malformed { format: "npy", .. }), "{sprawling}");
     }
 
     #[test]
@@ -264,10 +209,7 @@ mod tests {
         for shape in ["(1 + 1,)", "(-1,)", "((1,),)", "(1.0,)", "[1]", "(1e400,)", "1"] {
             let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
             let fault = parse(file(&header, &[0; 2])).err().unwrap();
-            assert!(
-                matches!(fault, Fault::Malformed { format: "npy", .. }),
-                "{shape}: {fault}"
-            );
+            assert!(matches!(fault, Fault::Malformed { format: "npy", .. }), "{shape}: {fault}");
         }
     }
 
@@ -287,10 +229,7 @@ mod tests {
     #[test]
     fn archives_without_inputs_list_what_they_have() {
         let fault = parse_archive(&archive(&["weights", "y"])).unwrap_err();
-        assert!(
-            matches!(&fault, Fault::NoArray { found, .. } if found == &["weights", "y"]),
-            "{fault}"
-        );
+        assert!(matches!(&fault, Fault::NoArray { found, .. } if found == &["weights", "y"]), "{fault}");
     }
 
     proptest! {

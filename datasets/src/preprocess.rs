@@ -19,11 +19,7 @@ pub struct Preprocess {
 
 impl Default for Preprocess {
     fn default() -> Self {
-        Self {
-            scale: 1.0,
-            mean: vec![0.0],
-            std: vec![1.0],
-        }
+        Self { scale: 1.0, mean: vec![0.0], std: vec![1.0] }
     }
 }
 
@@ -37,11 +33,7 @@ impl Preprocess {
         let channels = samples.shape().first().copied().unwrap_or(1);
         for (name, values) in [("mean", &self.mean), ("std", &self.std)] {
             if values.len() != 1 && values.len() != channels {
-                return Err(Fault::Channels {
-                    name,
-                    given: values.len(),
-                    channels,
-                });
+                return Err(Fault::Channels { name, given: values.len(), channels });
             }
         }
         let (mut inputs, labels) = samples.into_parts();
@@ -71,19 +63,13 @@ mod tests {
 
     fn pixels(shape: &[usize]) -> Samples {
         let count = shape.iter().product::<usize>();
-        let inputs: ArrayD<f32> = Array::range(0.0, count as f32, 1.0)
-            .into_shape_with_order(shape)
-            .unwrap();
+        let inputs: ArrayD<f32> = Array::range(0.0, count as f32, 1.0).into_shape_with_order(shape).unwrap();
         Samples::new(inputs, None).unwrap()
     }
 
     #[test]
     fn constants_per_channel_reach_their_channel() {
-        let chosen = Preprocess {
-            scale: 0.5,
-            mean: vec![1.0, 2.0],
-            std: vec![4.0, 8.0],
-        };
+        let chosen = Preprocess { scale: 0.5, mean: vec![1.0, 2.0], std: vec![4.0, 8.0] };
         let samples = chosen.apply(pixels(&[2, 2, 1, 2])).unwrap();
         let expected = [-0.25, -0.125, -0.125, -0.0625, 0.25, 0.375, 0.125, 0.1875];
         assert_eq!(samples.inputs().as_slice().unwrap(), expected);
@@ -91,12 +77,7 @@ mod tests {
 
     #[test]
     fn one_constant_serves_all_channels() {
-        let samples = Preprocess {
-            mean: vec![1.0],
-            ..Preprocess::default()
-        }
-        .apply(pixels(&[3, 2]))
-        .unwrap();
+        let samples = Preprocess { mean: vec![1.0], ..Preprocess::default() }.apply(pixels(&[3, 2])).unwrap();
         assert_eq!(samples.inputs().as_slice().unwrap(), [-1., 0., 1., 2., 3., 4.]);
         assert_eq!(Preprocess::default().apply(pixels(&[3])).unwrap(), pixels(&[3]));
     }
@@ -104,35 +85,15 @@ mod tests {
     #[test]
     fn lists_of_another_length_are_refused() {
         for mean in [vec![], vec![0.0; 2]] {
-            let fault = Preprocess {
-                mean,
-                ..Preprocess::default()
-            }
-            .apply(pixels(&[1, 3, 2, 2]))
-            .unwrap_err();
-            assert!(
-                matches!(
-                    fault,
-                    Fault::Channels {
-                        name: "mean",
-                        channels: 3,
-                        ..
-                    }
-                ),
-                "{fault}"
-            );
+            let fault =
+                Preprocess { mean, ..Preprocess::default() }.apply(pixels(&[1, 3, 2, 2])).unwrap_err();
+            assert!(matches!(fault, Fault::Channels { name: "mean", channels: 3, .. }), "{fault}");
         }
     }
 
     #[test]
     fn a_deviation_of_zero_is_refused() {
-        let flat = Preprocess {
-            std: vec![0.0],
-            ..Preprocess::default()
-        };
-        assert!(matches!(
-            flat.apply(pixels(&[2, 2])),
-            Err(Fault::NonFinite { sample: 0 })
-        ));
+        let flat = Preprocess { std: vec![0.0], ..Preprocess::default() };
+        assert!(matches!(flat.apply(pixels(&[2, 2])), Err(Fault::NonFinite { sample: 0 })));
     }
 }

@@ -10,11 +10,7 @@ pub const MAX_BYTES: u64 = 1 << 30;
 /// Reads a file, and unpacks it if it is gzip.
 pub(crate) fn file(path: &Path) -> Result<Vec<u8>, Fault> {
     let bytes = capped(File::open(path)?)?;
-    if is_gzip(&bytes) {
-        unpack(&bytes)
-    } else {
-        Ok(bytes)
-    }
+    if is_gzip(&bytes) { unpack(&bytes) } else { Ok(bytes) }
 }
 
 /// Unpacks gzip.
@@ -30,11 +26,7 @@ pub(crate) fn capped(reader: impl Read) -> Result<Vec<u8>, Fault> {
 fn up_to(limit: u64, reader: impl Read) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     reader.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        Err(Fault::TooLarge { limit, unit: "bytes" })
-    } else {
-        Ok(bytes)
-    }
+    if bytes.len() as u64 > limit { Err(Fault::TooLarge { limit, unit: "bytes" }) } else { Ok(bytes) }
 }
 
 fn is_gzip(bytes: &[u8]) -> bool {
@@ -64,24 +56,15 @@ mod tests {
         let bomb = packed(1 << 20);
         let unpacked = |limit| up_to(limit, MultiGzDecoder::new(bomb.as_slice()));
         assert_eq!(unpacked(1 << 20).unwrap().len(), 1 << 20);
-        assert!(matches!(
-            unpacked((1 << 20) - 1),
-            Err(Fault::TooLarge { unit: "bytes", .. })
-        ));
-        assert!(matches!(
-            up_to(1000, io::repeat(7)),
-            Err(Fault::TooLarge { limit: 1000, .. })
-        ));
+        assert!(matches!(unpacked((1 << 20) - 1), Err(Fault::TooLarge { unit: "bytes", .. })));
+        assert!(matches!(up_to(1000, io::repeat(7)), Err(Fault::TooLarge { limit: 1000, .. })));
     }
 
     #[test]
     fn cut_or_altered_gzip_is_refused() {
         let whole = packed(70_000);
         for length in 0..whole.len() {
-            assert!(
-                matches!(unpack(&whole[..length]), Err(Fault::Io(_))) || length == 0,
-                "cut to {length}"
-            );
+            assert!(matches!(unpack(&whole[..length]), Err(Fault::Io(_))) || length == 0, "cut to {length}");
         }
         let mut altered = whole.clone();
         altered[whole.len() - 8] ^= 1;

@@ -14,17 +14,12 @@ pub const MAX_VALUES: usize = 1 << 28;
 /// The number of values an array of this shape holds, if that many may be held. An axis of length 0 counts as 1, so
 /// that the lengths of the others are bounded too.
 pub(crate) fn volume(shape: &[usize]) -> Result<usize, Fault> {
-    let volume = shape
-        .iter()
-        .try_fold(1usize, |volume, &axis| volume.checked_mul(axis.max(1)));
+    let volume = shape.iter().try_fold(1usize, |volume, &axis| volume.checked_mul(axis.max(1)));
     volume.filter(|&volume| volume <= MAX_VALUES).ok_or(TOO_LARGE)
 }
 
 /// The refusal of more than [`MAX_VALUES`].
-pub(crate) const TOO_LARGE: Fault = Fault::TooLarge {
-    limit: MAX_VALUES as u64,
-    unit: "values",
-};
+pub(crate) const TOO_LARGE: Fault = Fault::TooLarge { limit: MAX_VALUES as u64, unit: "values" };
 
 /// A set of samples.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,18 +40,12 @@ impl Samples {
         if let Some(labels) = &labels
             && labels.len() != inputs.len_of(Axis(0))
         {
-            return Err(Fault::LabelCount {
-                inputs: inputs.len_of(Axis(0)),
-                labels: labels.len(),
-            });
+            return Err(Fault::LabelCount { inputs: inputs.len_of(Axis(0)), labels: labels.len() });
         }
         let finite = |sample: &ndarray::ArrayViewD<'_, f32>| sample.iter().all(|value| value.is_finite());
         match inputs.outer_iter().position(|sample| !finite(&sample)) {
             Some(sample) => Err(Fault::NonFinite { sample }),
-            None => Ok(Self {
-                inputs: inputs.as_standard_layout().into_owned(),
-                labels,
-            }),
+            None => Ok(Self { inputs: inputs.as_standard_layout().into_owned(), labels }),
         }
     }
 
@@ -96,17 +85,11 @@ impl Samples {
     /// Refuses a range that ends after the last sample.
     pub fn slice(&self, range: Range<usize>) -> Result<Self, Fault> {
         if range.end > self.len() {
-            return Err(Fault::OutOfRange {
-                index: range.end,
-                len: self.len(),
-            });
+            return Err(Fault::OutOfRange { index: range.end, len: self.len() });
         }
         let range = range.start.min(range.end)..range.end;
         Ok(Self {
-            inputs: self
-                .inputs
-                .slice_axis(Axis(0), Slice::from(range.clone()))
-                .to_owned(),
+            inputs: self.inputs.slice_axis(Axis(0), Slice::from(range.clone())).to_owned(),
             labels: self.labels.as_ref().map(|labels| labels[range].to_vec()),
         })
     }
@@ -117,17 +100,11 @@ impl Samples {
     /// Refuses an index past the last sample.
     pub fn take(&self, indices: &[usize]) -> Result<Self, Fault> {
         if let Some(&index) = indices.iter().find(|&&index| index >= self.len()) {
-            return Err(Fault::OutOfRange {
-                index,
-                len: self.len(),
-            });
+            return Err(Fault::OutOfRange { index, len: self.len() });
         }
         Ok(Self {
             inputs: self.inputs.select(Axis(0), indices),
-            labels: self
-                .labels
-                .as_ref()
-                .map(|labels| indices.iter().map(|&index| labels[index]).collect()),
+            labels: self.labels.as_ref().map(|labels| indices.iter().map(|&index| labels[index]).collect()),
         })
     }
 
@@ -139,14 +116,8 @@ impl Samples {
         let full: Vec<usize> = [self.len()].iter().chain(shape).copied().collect();
         let from = self.shape().to_vec();
         match self.inputs.into_shape_with_order(IxDyn(&full)) {
-            Ok(inputs) => Ok(Self {
-                inputs,
-                labels: self.labels,
-            }),
-            Err(_) => Err(Fault::Reshape {
-                from,
-                to: shape.to_vec(),
-            }),
+            Ok(inputs) => Ok(Self { inputs, labels: self.labels }),
+            Err(_) => Err(Fault::Reshape { from, to: shape.to_vec() }),
         }
     }
 }
@@ -169,10 +140,7 @@ mod tests {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let (mut inputs, labels) = counted(5, &[2, 2]).into_parts();
             inputs[[3, 1, 0]] = bad;
-            assert!(matches!(
-                Samples::new(inputs, labels),
-                Err(Fault::NonFinite { sample: 3 })
-            ));
+            assert!(matches!(Samples::new(inputs, labels), Err(Fault::NonFinite { sample: 3 })));
         }
     }
 
@@ -199,27 +167,15 @@ mod tests {
     #[test]
     fn indices_past_the_end_are_refused() {
         let samples = counted(4, &[2]);
-        assert!(matches!(
-            samples.slice(2..5),
-            Err(Fault::OutOfRange { index: 5, len: 4 })
-        ));
-        assert!(matches!(
-            samples.take(&[0, 4]),
-            Err(Fault::OutOfRange { index: 4, len: 4 })
-        ));
+        assert!(matches!(samples.slice(2..5), Err(Fault::OutOfRange { index: 5, len: 4 })));
+        assert!(matches!(samples.take(&[0, 4]), Err(Fault::OutOfRange { index: 4, len: 4 })));
     }
 
     #[test]
     fn shapes_of_another_size_are_refused() {
         assert_eq!(counted(3, &[4]).reshape(&[2, 2]).unwrap().shape(), [2, 2]);
-        assert!(matches!(
-            counted(3, &[4]).reshape(&[5]),
-            Err(Fault::Reshape { .. })
-        ));
-        assert!(matches!(
-            counted(3, &[4]).reshape(&[usize::MAX, 2]),
-            Err(Fault::Reshape { .. })
-        ));
+        assert!(matches!(counted(3, &[4]).reshape(&[5]), Err(Fault::Reshape { .. })));
+        assert!(matches!(counted(3, &[4]).reshape(&[usize::MAX, 2]), Err(Fault::Reshape { .. })));
     }
 
     proptest! {

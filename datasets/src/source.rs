@@ -203,11 +203,7 @@ impl FromStr for Source {
 impl Source {
     fn set(&mut self, name: &str, value: &str) -> Result<(), SourceError> {
         let is_table = matches!(&self.origin, Origin::One(file) if file.format == Format::Csv);
-        let wrong = |expected| SourceError::Value {
-            option: name.into(),
-            value: value.into(),
-            expected,
-        };
+        let wrong = |expected| SourceError::Value { option: name.into(), value: value.into(), expected };
         match name {
             "scale" => {
                 self.preprocess.scale = number(value).ok_or_else(|| wrong("a number, as 0.5 or 1/255"))?
@@ -263,10 +259,7 @@ impl FromStr for File {
         let name = text.strip_suffix(".gz").unwrap_or(text);
         let known = FORMATS.iter().find(|(ending, _)| name.ends_with(ending));
         let &(_, format) = known.ok_or_else(|| SourceError::Format(text.into()))?;
-        Ok(Self {
-            path: Path::new(text).into(),
-            format,
-        })
+        Ok(Self { path: Path::new(text).into(), format })
     }
 }
 
@@ -283,9 +276,7 @@ fn number(text: &str) -> Option<f32> {
 }
 
 fn shape(text: &str) -> Option<Vec<usize>> {
-    text.split('x')
-        .map(|axis| axis.parse().ok().filter(|&axis| axis > 0))
-        .collect()
+    text.split('x').map(|axis| axis.parse().ok().filter(|&axis| axis > 0)).collect()
 }
 
 const FORMATS: [(&str, Format); 6] = [

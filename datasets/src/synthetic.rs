@@ -54,14 +54,7 @@ mod tests {
     fn splitmix_from_a_known_seed_gives_the_published_words() {
         let mut generator = SplitMix64::new(1_234_567);
         let words = [(); 3].map(|()| generator.next_word());
-        assert_eq!(
-            words,
-            [
-                6_457_827_717_110_365_317,
-                3_203_168_211_198_807_973,
-                9_817_491_932_198_370_423
-            ]
-        );
+        assert_eq!(words, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]
@@ -70,27 +63,15 @@ mod tests {
         assert_eq!((samples.len(), samples.shape()), (100, &[3, 4, 4][..]));
         assert!(samples.inputs().iter().all(|value| (-2.0..=6.0).contains(value)));
         let mean = samples.inputs().mean().unwrap();
-        assert!(
-            (1.8..2.2).contains(&mean),
-            "mean {mean} of 4800 values uniform in -2..6"
-        );
+        assert!((1.8..2.2).contains(&mean), "mean {mean} of 4800 values uniform in -2..6");
         assert_eq!(samples, uniform(7, 100, &[3, 4, 4], -2.0..6.0).unwrap());
         assert_ne!(samples, uniform(8, 100, &[3, 4, 4], -2.0..6.0).unwrap());
     }
 
     #[test]
     fn uniform_samples_beyond_memory_are_refused() {
-        assert!(matches!(
-            uniform(1, usize::MAX, &[2], 0.0..1.0),
-            Err(Fault::TooLarge { .. })
-        ));
-        assert!(matches!(
-            uniform(1, 0, &[usize::MAX, 2], 0.0..1.0),
-            Err(Fault::TooLarge { .. })
-        ));
-        assert!(matches!(
-            uniform(1, 2, &[1], 0.0..f32::INFINITY),
-            Err(Fault::NonFinite { sample: 0 })
-        ));
+        assert!(matches!(uniform(1, usize::MAX, &[2], 0.0..1.0), Err(Fault::TooLarge { .. })));
+        assert!(matches!(uniform(1, 0, &[usize::MAX, 2], 0.0..1.0), Err(Fault::TooLarge { .. })));
+        assert!(matches!(uniform(1, 2, &[1], 0.0..f32::INFINITY), Err(Fault::NonFinite { sample: 0 })));
     }
 }

@@ -60,18 +60,11 @@ fn number(cell: &[u8]) -> Option<f64> {
 
 fn bad_cell(record: &ByteRecord, column: usize, cell: &[u8]) -> Fault {
     let line = record.position().map_or(0, csv::Position::line);
-    Fault::Cell {
-        line,
-        column,
-        text: String::from_utf8_lossy(cell).chars().take(40).collect(),
-    }
+    Fault::Cell { line, column, text: String::from_utf8_lossy(cell).chars().take(40).collect() }
 }
 
 fn malformed(error: csv::Error) -> Fault {
-    Fault::Malformed {
-        format: "CSV",
-        detail: error.to_string(),
-    }
+    Fault::Malformed { format: "CSV", detail: error.to_string() }
 }
 
 #[cfg(test)]
@@ -89,20 +82,14 @@ mod tests {
         let bare = parse(b"1, 2.5,7\n-3,4e1,0\n", LabelColumn::Last).unwrap();
         let headed = parse(b"a,b,label\n1, 2.5,7\n-3,4e1,0\n", LabelColumn::Last).unwrap();
         assert_eq!(bare, headed);
-        assert_eq!(
-            (bare.len(), bare.shape(), bare.labels()),
-            (2, &[2][..], Some(&[7, 0][..]))
-        );
+        assert_eq!((bare.len(), bare.shape(), bare.labels()), (2, &[2][..], Some(&[7, 0][..])));
         assert_eq!(flat(&bare), [1.0, 2.5, -3.0, 40.0]);
     }
 
     #[test]
     fn the_label_column_is_where_the_caller_says() {
         let first = parse(b"7,1,2\n0,3,4\n", LabelColumn::First).unwrap();
-        assert_eq!(
-            (flat(&first), first.labels()),
-            (vec![1., 2., 3., 4.], Some(&[7, 0][..]))
-        );
+        assert_eq!((flat(&first), first.labels()), (vec![1., 2., 3., 4.], Some(&[7, 0][..])));
         let none = parse(b"7,1,2\n0,3,4\n", LabelColumn::None).unwrap();
         assert_eq!((none.shape(), none.labels()), (&[3][..], None));
     }
@@ -110,23 +97,14 @@ mod tests {
     #[test]
     fn cells_that_are_no_numbers_are_named() {
         let fault = parse(b"a,b\n1,2\n3,x\n", LabelColumn::None).unwrap_err();
-        assert!(
-            matches!(fault, Fault::Cell { line: 3, column: 1, ref text } if text == "x"),
-            "{fault}"
-        );
+        assert!(matches!(fault, Fault::Cell { line: 3, column: 1, ref text } if text == "x"), "{fault}");
         let fault = parse(b"1,2\n3,\n", LabelColumn::None).unwrap_err();
-        assert!(
-            matches!(fault, Fault::Cell { line: 2, column: 1, ref text } if text.is_empty()),
-            "{fault}"
-        );
+        assert!(matches!(fault, Fault::Cell { line: 2, column: 1, ref text } if text.is_empty()), "{fault}");
     }
 
     #[test]
     fn rows_of_another_length_are_refused() {
-        assert!(matches!(
-            parse(b"1,2\n3\n", LabelColumn::None),
-            Err(Fault::Malformed { format: "CSV", .. })
-        ));
+        assert!(matches!(parse(b"1,2\n3\n", LabelColumn::None), Err(Fault::Malformed { format: "CSV", .. })));
     }
 
     #[test]

@@ -27,10 +27,7 @@ impl Span {
     }
 
     /// Contains no value yet.
-    const EMPTY: Span = Span {
-        low: f32::INFINITY,
-        high: f32::NEG_INFINITY,
-    };
+    const EMPTY: Span = Span { low: f32::INFINITY, high: f32::NEG_INFINITY };
 
     fn widen(&mut self, values: &ArrayD<f32>) {
         for &value in values {
@@ -107,18 +104,12 @@ pub fn calibrate(graph: &FloatGraph, samples: &ArrayD<f32>) -> Result<Calibratio
         outputs.push(output);
     }
     if let Some(index) = overflow {
-        return Err(CalibrationError::Overflow {
-            node: graph.nodes()[index].name.clone(),
-        });
+        return Err(CalibrationError::Overflow { node: graph.nodes()[index].name.clone() });
     }
     let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
     let outputs = ndarray::concatenate(Axis(0), &views).expect("every chunk's output has the model's shape");
     let outputs = outputs.as_standard_layout().into_owned();
-    Ok(Calibration {
-        input,
-        nodes,
-        outputs,
-    })
+    Ok(Calibration { input, nodes, outputs })
 }
 
 /// Samples run at once.
@@ -136,10 +127,7 @@ mod tests {
 
     fn negate_and_relu() -> FloatGraph {
         let net = Net::input(&[-1, 2]).floats("w", &[2, 2], &[-1.0, 0.0, 0.0, -1.0]);
-        net.node("MatMul", &["x", "w"], "z")
-            .node("Relu", &["z"], "y")
-            .read()
-            .unwrap()
+        net.node("MatMul", &["x", "w"], "z").node("Relu", &["z"], "y").read().unwrap()
     }
 
     #[test]
@@ -149,10 +137,7 @@ mod tests {
         (values[0], values[299]) = (-3.0, 7.0);
         let seen = calibrate(&negate_and_relu(), &samples(&values)).unwrap();
         assert_eq!(seen.input, Span { low: -3.0, high: 7.0 });
-        assert_eq!(
-            seen.nodes,
-            [Span { low: -7.0, high: 3.0 }, Span { low: 0.0, high: 3.0 }]
-        );
+        assert_eq!(seen.nodes, [Span { low: -7.0, high: 3.0 }, Span { low: 0.0, high: 3.0 }]);
         assert_eq!(seen.outputs.shape(), [150, 2]);
         assert_eq!(seen.outputs[[0, 0]], 3.0);
     }
@@ -162,20 +147,11 @@ mod tests {
         let graph = negate_and_relu();
         assert_eq!(calibrate(&graph, &samples(&[])), Err(CalibrationError::Empty));
         let found = vec![1, 3];
-        let shape = BatchError::Shape {
-            expected: vec![2],
-            found: found.clone(),
-        };
-        assert_eq!(
-            calibrate(&graph, &ArrayD::zeros(found)),
-            Err(CalibrationError::Batch(shape))
-        );
+        let shape = BatchError::Shape { expected: vec![2], found: found.clone() };
+        assert_eq!(calibrate(&graph, &ArrayD::zeros(found)), Err(CalibrationError::Batch(shape)));
         for bad in [f32::NAN, f32::INFINITY] {
             let error = calibrate(&graph, &samples(&[0.0, 0.0, 1.0, bad]));
-            assert_eq!(
-                error,
-                Err(CalibrationError::Batch(BatchError::NotFinite { sample: 1 }))
-            );
+            assert_eq!(error, Err(CalibrationError::Batch(BatchError::NotFinite { sample: 1 })));
         }
     }
 
@@ -184,11 +160,6 @@ mod tests {
         let net = Net::input(&[-1, 2]).floats("w", &[2, 1], &[f32::MAX, f32::MAX]);
         let graph = net.node("MatMul", &["x", "w"], "y").read().unwrap();
         let error = calibrate(&graph, &samples(&[10.0, 10.0]));
-        assert_eq!(
-            error,
-            Err(CalibrationError::Overflow {
-                node: "/y/MatMul".into()
-            })
-        );
+        assert_eq!(error, Err(CalibrationError::Overflow { node: "/y/MatMul".into() }));
     }
 }

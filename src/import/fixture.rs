@@ -27,39 +27,16 @@ impl Net {
         let dim = dims
             .iter()
             .map(|&dim| match dim {
-                -1 => DimensionProto {
-                    dim_value: None,
-                    dim_param: Some("N".into()),
-                },
-                length => DimensionProto {
-                    dim_value: Some(length),
-                    dim_param: None,
-                },
+                -1 => DimensionProto { dim_value: None, dim_param: Some("N".into()) },
+                length => DimensionProto { dim_value: Some(length), dim_param: None },
             })
             .collect();
-        let tensor = TensorTypeProto {
-            elem_type: FLOAT,
-            shape: Some(TensorShapeProto { dim }),
-        };
-        let value_type = Some(TypeProto {
-            tensor_type: Some(tensor),
-        });
-        let graph = GraphProto {
-            input: vec![ValueInfoProto {
-                name: "x".into(),
-                value_type,
-            }],
-            ..Default::default()
-        };
-        let opset = OperatorSetIdProto {
-            domain: String::new(),
-            version: 13,
-        };
-        Net(ModelProto {
-            ir_version: 8,
-            graph: Some(graph),
-            opset_import: vec![opset],
-        })
+        let tensor = TensorTypeProto { elem_type: FLOAT, shape: Some(TensorShapeProto { dim }) };
+        let value_type = Some(TypeProto { tensor_type: Some(tensor) });
+        let graph =
+            GraphProto { input: vec![ValueInfoProto { name: "x".into(), value_type }], ..Default::default() };
+        let opset = OperatorSetIdProto { domain: String::new(), version: 13 };
+        Net(ModelProto { ir_version: 8, graph: Some(graph), opset_import: vec![opset] })
     }
 
     fn graph(&mut self) -> &mut GraphProto {
@@ -76,13 +53,7 @@ impl Net {
     pub(crate) fn ints(mut self, name: &str, values: &[i64]) -> Self {
         let (name, dims) = (name.into(), vec![values.len() as i64]);
         let int64_data = values.to_vec();
-        let tensor = TensorProto {
-            name,
-            dims,
-            data_type: INT64,
-            int64_data,
-            ..Default::default()
-        };
+        let tensor = TensorProto { name, dims, data_type: INT64, int64_data, ..Default::default() };
         self.graph().initializer.push(tensor);
         self
     }
@@ -100,10 +71,7 @@ impl Net {
         output: &str,
         attributes: impl IntoIterator<Item = (&'a str, Attr<'a>)>,
     ) -> Self {
-        let attribute = attributes
-            .into_iter()
-            .map(|(name, value)| encode(name, value))
-            .collect();
+        let attribute = attributes.into_iter().map(|(name, value)| encode(name, value)).collect();
         self.graph().node.push(NodeProto {
             name: format!("/{output}/{op}"),
             op_type: op.into(),
@@ -117,10 +85,7 @@ impl Net {
 
     /// Declares an output.
     pub(crate) fn output(mut self, name: &str) -> Self {
-        self.graph().output.push(ValueInfoProto {
-            name: name.into(),
-            value_type: None,
-        });
+        self.graph().output.push(ValueInfoProto { name: name.into(), value_type: None });
         self
     }
 
@@ -143,20 +108,11 @@ impl Net {
 /// A tensor of floats.
 pub(crate) fn floats(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
     let raw_data = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-    TensorProto {
-        name: name.into(),
-        dims: dims.to_vec(),
-        data_type: FLOAT,
-        raw_data,
-        ..Default::default()
-    }
+    TensorProto { name: name.into(), dims: dims.to_vec(), data_type: FLOAT, raw_data, ..Default::default() }
 }
 
 fn encode(name: &str, value: Attr<'_>) -> AttributeProto {
-    let mut attribute = AttributeProto {
-        name: name.into(),
-        ..Default::default()
-    };
+    let mut attribute = AttributeProto { name: name.into(), ..Default::default() };
     match value {
         Attr::Float(f) => (attribute.kind, attribute.f) = (1, f),
         Attr::Int(i) => (attribute.kind, attribute.i) = (2, i),

@@ -166,18 +166,12 @@ impl Reading {
     /// The graph's input for one sample, both flat. The slices must have as many elements as the shapes say.
     pub(super) fn apply(&self, sample: &[f32], input: &mut [f32]) {
         match &self.order {
-            Some(order) => input
-                .iter_mut()
-                .zip(order)
-                .for_each(|(x, &place)| *x = sample[place]),
+            Some(order) => input.iter_mut().zip(order).for_each(|(x, &place)| *x = sample[place]),
             None => input.copy_from_slice(sample),
         }
         if let Some(affine) = &self.affine {
             let constants = affine.scale.iter().zip(&affine.shift);
-            input
-                .iter_mut()
-                .zip(constants)
-                .for_each(|(x, (scale, shift))| *x = *x * scale + shift);
+            input.iter_mut().zip(constants).for_each(|(x, (scale, shift))| *x = *x * scale + shift);
         }
     }
 }
@@ -196,11 +190,6 @@ impl Affine {
     pub(super) fn after(&self, first: &Affine) -> Affine {
         let scale = self.scale.iter().zip(&first.scale).map(|(a, b)| a * b).collect();
         let terms = self.scale.iter().zip(&first.shift).zip(&self.shift);
-        Affine {
-            scale,
-            shift: terms
-                .map(|((scale, inner), outer)| scale * inner + outer)
-                .collect(),
-        }
+        Affine { scale, shift: terms.map(|((scale, inner), outer)| scale * inner + outer).collect() }
     }
 }

@@ -28,28 +28,12 @@ const REFERENCE: &[(&str, &str, bool)] = &[
         "{cifar}:scale=0.00392157:mean=0.4914,0.4822,0.4465:std=0.247,0.2435,0.2616",
         false,
     ),
-    (
-        "cifar10/oval_base_kw",
-        "{cifar}:scale=0.00392157:mean=0.485,0.456,0.406:std=0.225",
-        false,
-    ),
-    (
-        "cifar10/deepprove_cnn_cifar",
-        "{cifar}:scale=0.00392157:mean=0.5:std=0.5",
-        false,
-    ),
+    ("cifar10/oval_base_kw", "{cifar}:scale=0.00392157:mean=0.485,0.456,0.406:std=0.225", false),
+    ("cifar10/deepprove_cnn_cifar", "{cifar}:scale=0.00392157:mean=0.5:std=0.5", false),
     ("cifar10/minionn_relu6", "{cifar}:scale=0.00392157", false),
-    (
-        "tabular/breast_cancer_mlp",
-        "{data}/tabular/breast_cancer_test.npz",
-        false,
-    ),
+    ("tabular/breast_cancer_mlp", "{data}/tabular/breast_cancer_test.npz", false),
     ("tabular/digits_mlp", "{data}/tabular/digits_test.npz", false),
-    (
-        "mlperf_tiny/kws_fp32",
-        "{data}/mlperf_tiny/kws01_994.npz:shape=1x49x10:mean=83:std=1.710266",
-        true,
-    ),
+    ("mlperf_tiny/kws_fp32", "{data}/mlperf_tiny/kws01_994.npz:shape=1x49x10:mean=83:std=1.710266", true),
 ];
 const MNIST: &str = "{mnist}:scale=0.00392157";
 const MNIST_RAW: &str = "{mnist}";
@@ -70,10 +54,7 @@ pub(crate) fn samples(folder: &Path, line: &str, graph: &FloatGraph) -> (ArrayD<
     let data = folder.join("data");
     let data = data.to_str().unwrap();
     let line = line
-        .replace(
-            "{mnist}",
-            "{data}/mnist/t10k-images-idx3-ubyte.gz,{data}/mnist/t10k-labels-idx1-ubyte.gz",
-        )
+        .replace("{mnist}", "{data}/mnist/t10k-images-idx3-ubyte.gz,{data}/mnist/t10k-labels-idx1-ubyte.gz")
         .replace("{cifar}", "{data}/cifar10/cifar10_test_0000_0499.bin")
         .replace("{data}", data);
     let (inputs, labels) = load(&line.parse::<Source>().unwrap()).unwrap().into_parts();
@@ -130,9 +111,7 @@ fn models_measured_on_other_provers_are_read_and_run() {
             read(&std::fs::read(&path).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let mut shape = vec![2];
         shape.extend(&graph.reading().sample_shape);
-        let output = graph
-            .run(&ArrayD::from_elem(IxDyn(&shape), 0.5), |_, _| {})
-            .unwrap();
+        let output = graph.run(&ArrayD::from_elem(IxDyn(&shape), 0.5), |_, _| {}).unwrap();
         assert!(output.iter().all(|x| x.is_finite()), "{}", path.display());
     }
 }
@@ -150,20 +129,14 @@ fn models_with_other_operators_are_refused_by_node_and_operator() {
     ] {
         let bytes = std::fs::read(folder.join(format!("models/{name}.onnx"))).unwrap();
         let error = read(&bytes).unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("is a `{op}`, which serin does not take")),
-            "{name}: {error}"
-        );
+        assert!(error.contains(&format!("is a `{op}`, which serin does not take")), "{name}: {error}");
     }
 }
 
 #[test]
 fn integer_forms_of_real_models_answer_like_the_float_models() {
     let Some(folder) = folder() else { return };
-    for &(name, line, _) in REFERENCE
-        .iter()
-        .filter(|(name, ..)| *name != "cifar10/minionn_relu6")
-    {
+    for &(name, line, _) in REFERENCE.iter().filter(|(name, ..)| *name != "cifar10/minionn_relu6") {
         let graph = model(&folder, name);
         let (inputs, labels) = samples(&folder, line, &graph);
         let count = inputs.len_of(Axis(0)).min(100);
@@ -175,10 +148,6 @@ fn integer_forms_of_real_models_answer_like_the_float_models() {
             "{name}: {} of {count} agree, right {:?}, max |error| {} of {}",
             report.agreeing, report.right, report.max_logit_error, report.max_logit
         );
-        assert!(
-            report.agreeing * 100 >= count * 90,
-            "{name}: {} of {count}",
-            report.agreeing
-        );
+        assert!(report.agreeing * 100 >= count * 90, "{name}: {} of {count}", report.agreeing);
     }
 }

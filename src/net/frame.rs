@@ -81,15 +81,9 @@ impl Header {
         let [_, _, _, _, v0, v1, s0, s1, length @ ..] = *bytes;
         let theirs = u16::from_le_bytes([v0, v1]);
         if theirs != VERSION {
-            return Err(NetError::Version {
-                ours: VERSION,
-                theirs,
-            });
+            return Err(NetError::Version { ours: VERSION, theirs });
         }
-        Ok(Self {
-            step: Step(u16::from_le_bytes([s0, s1])),
-            length: u64::from_le_bytes(length),
-        })
+        Ok(Self { step: Step(u16::from_le_bytes([s0, s1])), length: u64::from_le_bytes(length) })
     }
 }
 
@@ -119,32 +113,20 @@ impl Refusal {
 
     /// A refusal for this reason, explained by `text`.
     pub fn new(reason: Reason, text: impl Into<String>) -> Self {
-        Self {
-            reason,
-            text: text.into(),
-        }
+        Self { reason, text: text.into() }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let longest = self.text.len().min(Self::TEXT_BYTES);
-        let cut = (0..=longest)
-            .rev()
-            .find(|&end| self.text.is_char_boundary(end))
-            .unwrap_or(0);
+        let cut = (0..=longest).rev().find(|&end| self.text.is_char_boundary(end)).unwrap_or(0);
         [&self.reason.code().to_le_bytes(), &self.text.as_bytes()[..cut]].concat()
     }
 
     /// Total: a body too short for a reason reads as [`Reason::Other`]`(0)`.
     pub(super) fn decode(body: &[u8]) -> Self {
         let (code, text) = body.split_first_chunk().unwrap_or((&[0; 2], &[]));
-        let text = String::from_utf8_lossy(text)
-            .chars()
-            .filter(|c| !c.is_control())
-            .collect();
-        Self {
-            reason: Reason::of(u16::from_le_bytes(*code)),
-            text,
-        }
+        let text = String::from_utf8_lossy(text).chars().filter(|c| !c.is_control()).collect();
+        Self { reason: Reason::of(u16::from_le_bytes(*code)), text }
     }
 }
 
@@ -174,14 +156,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    const KNOWN: [Self; 6] = [
-        Self::Busy,
-        Self::Stopping,
-        Self::Misuse,
-        Self::Late,
-        Self::Unfit,
-        Self::Failed,
-    ];
+    const KNOWN: [Self; 6] =
+        [Self::Busy, Self::Stopping, Self::Misuse, Self::Late, Self::Unfit, Self::Failed];
 
     fn code(self) -> u16 {
         match self {
@@ -196,10 +172,7 @@ impl Reason {
     }
 
     fn of(code: u16) -> Self {
-        Self::KNOWN
-            .into_iter()
-            .find(|reason| reason.code() == code)
-            .unwrap_or(Self::Other(code))
+        Self::KNOWN.into_iter().find(|reason| reason.code() == code).unwrap_or(Self::Other(code))
     }
 }
 
@@ -232,30 +205,16 @@ mod tests {
 
     #[test]
     fn header_layout_is_frozen() {
-        let bytes = Header {
-            step: Step::ASK,
-            length: 0x0102_0304,
-        }
-        .encode();
+        let bytes = Header { step: Step::ASK, length: 0x0102_0304 }.encode();
         assert_eq!(bytes, *b"SERN\x01\0\x04\0\x04\x03\x02\x01\0\0\0\0");
     }
 
     #[test]
     fn header_of_another_version_names_both() {
-        let mut bytes = Header {
-            step: Step::HELLO,
-            length: 0,
-        }
-        .encode();
+        let mut bytes = Header { step: Step::HELLO, length: 0 }.encode();
         bytes[4] = 9;
         let error = Header::decode(&bytes).unwrap_err();
-        assert!(matches!(
-            error,
-            NetError::Version {
-                ours: VERSION,
-                theirs: 9
-            }
-        ));
+        assert!(matches!(error, NetError::Version { ours: VERSION, theirs: 9 }));
         let text = error.to_string();
         assert!(text.contains("version 9") && text.contains("version 1"), "{text}");
     }

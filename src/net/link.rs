@@ -95,13 +95,7 @@ impl Channel for Link {
 
 impl Link {
     pub(super) fn over(transport: impl Transport + 'static, timeouts: Timeouts, pulse: Arc<Pulse>) -> Self {
-        Self {
-            transport: Box::new(transport),
-            timeouts,
-            pulse,
-            meter: Meter::default(),
-            broken: false,
-        }
+        Self { transport: Box::new(transport), timeouts, pulse, meter: Meter::default(), broken: false }
     }
 
     pub(super) fn finish(&mut self) {
@@ -110,11 +104,7 @@ impl Link {
 
     fn write(&mut self, step: Step, body: &[u8]) -> Result<(), NetError> {
         self.allow(self.timeouts.frame);
-        let header = Header {
-            step,
-            length: body.len() as u64,
-        }
-        .encode();
+        let header = Header { step, length: body.len() as u64 }.encode();
         let transport = &mut self.transport;
         let outcome = transport
             .write_all(&header)
@@ -159,10 +149,7 @@ impl Link {
         self.meter.received += filled as u64;
         insist_on_magic(bytes.get(..filled).unwrap_or(&bytes))?;
         if filled < HEADER_BYTES {
-            return Err(NetError::Closed {
-                got: filled as u64,
-                want: HEADER_BYTES as u64,
-            });
+            return Err(NetError::Closed { got: filled as u64, want: HEADER_BYTES as u64 });
         }
         Header::decode(&bytes)
     }
@@ -211,11 +198,7 @@ impl Link {
 
     /// The peer hung up on what we sent: it may have said why.
     fn parting_word(&mut self) -> NetError {
-        self.timeouts = Timeouts {
-            idle: PARTING,
-            frame: PARTING,
-            ..self.timeouts
-        };
+        self.timeouts = Timeouts { idle: PARTING, frame: PARTING, ..self.timeouts };
         match self.read(&[]) {
             Err(refused @ NetError::Refused(_)) => refused,
             _ => NetError::Ended,

@@ -15,12 +15,7 @@ pub fn pair(timeouts: Timeouts) -> (Link, Link) {
 
 fn pipes() -> (Pipe, Pipe) {
     let ((to_right, from_left), (to_left, from_right)) = (channel(), channel());
-    let pipe = |to, from| Pipe {
-        to: Some(to),
-        from,
-        rest: io::Cursor::default(),
-        deadline: Instant::now(),
-    };
+    let pipe = |to, from| Pipe { to: Some(to), from, rest: io::Cursor::default(), deadline: Instant::now() };
     (pipe(to_right, from_right), pipe(to_left, from_left))
 }
 
@@ -49,10 +44,7 @@ impl Read for Pipe {
             if count > 0 || buffer.is_empty() {
                 return Ok(count);
             }
-            match self
-                .from
-                .recv_timeout(self.deadline.saturating_duration_since(Instant::now()))
-            {
+            match self.from.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.rest = io::Cursor::new(bytes),
                 Err(RecvTimeoutError::Timeout) => return Err(ErrorKind::TimedOut.into()),
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
@@ -102,29 +94,15 @@ mod tests {
         left.send(Step::ASK, b"seven").unwrap();
         assert_eq!(right.receive(Step::ASK, 5).unwrap(), b"seven");
         let bytes = HEADER_BYTES as u64 + 5;
-        assert_eq!(
-            left.meter(),
-            Meter {
-                sent: bytes,
-                received: 0
-            }
-        );
-        assert_eq!(
-            right.meter(),
-            Meter {
-                sent: 0,
-                received: bytes
-            }
-        );
+        assert_eq!(left.meter(), Meter { sent: bytes, received: 0 });
+        assert_eq!(right.meter(), Meter { sent: 0, received: bytes });
     }
 
     #[test]
     fn either_of_two_steps_is_told_apart() {
         let (mut left, mut right) = pair(SHORT);
         left.send(Step::GOODBYE, &[]).unwrap();
-        let (step, body) = right
-            .receive_one_of(&[(Step::ASK, 9), (Step::GOODBYE, 0)])
-            .unwrap();
+        let (step, body) = right.receive_one_of(&[(Step::ASK, 9), (Step::GOODBYE, 0)]).unwrap();
         assert_eq!((step, body.len()), (Step::GOODBYE, 0));
     }
 
@@ -133,71 +111,34 @@ mod tests {
         let (mut left, mut right) = pair(SHORT);
         left.send(Step::ANSWER, b"x").unwrap();
         let error = right.receive(Step::ASK, 1).unwrap_err();
-        assert!(
-            error.to_string().contains("sent answer where ask was expected"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("sent answer where ask was expected"), "{error}");
         assert!(matches!(right.receive(Step::ASK, 1), Err(NetError::Broken)));
         let told = left.receive(Step::ANSWER, 1).unwrap_err();
-        assert!(
-            matches!(
-                &told,
-                NetError::Refused(Refusal {
-                    reason: Reason::Misuse,
-                    ..
-                })
-            ),
-            "{told}"
-        );
+        assert!(matches!(&told, NetError::Refused(Refusal { reason: Reason::Misuse, .. })), "{told}");
     }
 
     #[test]
     fn body_over_the_cap_is_refused_before_it_arrives() {
-        let header = Header {
-            step: Step::ASK,
-            length: 9,
-        }
-        .encode();
+        let header = Header { step: Step::ASK, length: 9 }.encode();
         let (mut link, _raw) = against_raw(&header);
         let error = link.receive(Step::ASK, 8).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                NetError::Oversize {
-                    step: Step::ASK,
-                    length: 9,
-                    cap: 8
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, NetError::Oversize { step: Step::ASK, length: 9, cap: 8 }), "{error}");
     }
 
     #[test]
     fn lying_length_costs_no_memory() {
-        let mut bytes = Header {
-            step: Step::ASK,
-            length: 1 << 60,
-        }
-        .encode()
-        .to_vec();
+        let mut bytes = Header { step: Step::ASK, length: 1 << 60 }.encode().to_vec();
         bytes.extend_from_slice(b"short");
         let (mut link, raw) = against_raw(&bytes);
         drop(raw);
         let error = link.receive(Step::ASK, usize::MAX).unwrap_err();
-        assert!(
-            matches!(error, NetError::Closed { got: 5, want } if want == 1 << 60),
-            "{error}"
-        );
+        assert!(matches!(error, NetError::Closed { got: 5, want } if want == 1 << 60), "{error}");
     }
 
     #[test]
     fn silence_times_out_and_a_closed_end_is_no_timeout() {
         let (mut left, right) = pair(SHORT);
-        assert!(matches!(
-            left.receive(Step::ASK, 1),
-            Err(NetError::Timeout { .. })
-        ));
+        assert!(matches!(left.receive(Step::ASK, 1), Err(NetError::Timeout { .. })));
         let (mut left, other) = pair(SHORT);
         drop((right, other));
         assert!(matches!(left.receive(Step::ASK, 1), Err(NetError::Ended)));
@@ -209,10 +150,7 @@ mod tests {
         right.refuse(&Refusal::new(Reason::Busy, "full")).unwrap();
         drop(right);
         let error = left.send(Step::HELLO, b"me").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the peer refused: busy: full; try again in a while"
-        );
+        assert_eq!(error.to_string(), "the peer refused: busy: full; try again in a while");
     }
 
     proptest! {

@@ -13,11 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Connects in the clear to `address`, a `host:port`.
 pub fn connect(address: &str, timeouts: Timeouts) -> Result<Link, NetError> {
-    Ok(Link::over(
-        dial(address, timeouts)?,
-        timeouts,
-        Arc::new(Pulse::default()),
-    ))
+    Ok(Link::over(dial(address, timeouts)?, timeouts, Arc::new(Pulse::default())))
 }
 
 /// Connects by TLS to `address`, a `host:port`, and only to the holder of the certificate with this pin.
@@ -26,10 +22,7 @@ pub fn connect_pinned(address: &str, pin: Pin, timeouts: Timeouts) -> Result<Lin
 }
 
 fn dial(address: &str, timeouts: Timeouts) -> Result<Timed, NetError> {
-    let unreachable = |source| NetError::Unreachable {
-        address: address.to_owned(),
-        source,
-    };
+    let unreachable = |source| NetError::Unreachable { address: address.to_owned(), source };
     let deadline = Instant::now() + timeouts.connect;
     let mut last = ErrorKind::NotFound.into();
     for candidate in address.to_socket_addrs().map_err(unreachable)? {
@@ -93,20 +86,12 @@ impl Write for Timed {
 
 fn remaining(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        Err(ErrorKind::TimedOut.into())
-    } else {
-        Ok(left)
-    }
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 /// A socket whose timeout passed says `WouldBlock` on Unix.
 fn late(error: io::Error) -> io::Error {
-    if error.kind() == ErrorKind::WouldBlock {
-        ErrorKind::TimedOut.into()
-    } else {
-        error
-    }
+    if error.kind() == ErrorKind::WouldBlock { ErrorKind::TimedOut.into() } else { error }
 }
 
 /// How long an ending may take.
@@ -122,16 +107,9 @@ mod tests {
 
     #[test]
     fn address_nobody_listens_on_is_unreachable() {
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let error = connect(&address, Timeouts::default()).unwrap_err();
-        assert!(
-            error.to_string().contains("that the server is running"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("that the server is running"), "{error}");
     }
 
     #[test]
@@ -144,11 +122,7 @@ mod tests {
         let mut server = Timed::new(server, Instant::now() + LINGER).unwrap();
         server.write_all(b"no").unwrap();
         server.finish();
-        assert_eq!(
-            server.socket.peek(&mut [0]).unwrap(),
-            0,
-            "all was taken in, up to the end"
-        );
+        assert_eq!(server.socket.peek(&mut [0]).unwrap(), 0, "all was taken in, up to the end");
         drop(server);
         let mut word = Vec::new();
         client.read_to_end(&mut word).unwrap();

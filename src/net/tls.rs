@@ -73,9 +73,7 @@ pub struct Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity")
-            .field("pin", &self.pin)
-            .finish_non_exhaustive()
+        f.debug_struct("Identity").field("pin", &self.pin).finish_non_exhaustive()
     }
 }
 
@@ -85,16 +83,13 @@ impl Identity {
         let chain: Vec<_> = CertificateDer::pem_file_iter(certificates)
             .and_then(Iterator::collect)
             .map_err(|error| unreadable(certificates, "certificate", error))?;
-        let own = chain
-            .first()
-            .ok_or_else(|| unreadable(certificates, "certificate", pem::Error::NoItemsFound))?;
+        let own =
+            chain.first().ok_or_else(|| unreadable(certificates, "certificate", pem::Error::NoItemsFound))?;
         let pin = Pin::of(own);
         let secret =
             PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, "private key", error))?;
-        Self::new(chain, secret, pin).map_err(|error| NetError::Pem {
-            path: key.into(),
-            what: error.to_string(),
-        })
+        Self::new(chain, secret, pin)
+            .map_err(|error| NetError::Pem { path: key.into(), what: error.to_string() })
     }
 
     /// Makes a fresh key and a certificate for it that nobody but its pin vouches for.
@@ -121,10 +116,7 @@ impl Identity {
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
         config.send_tls13_tickets = 0;
-        Ok(Self {
-            config: Arc::new(config),
-            pin,
-        })
+        Ok(Self { config: Arc::new(config), pin })
     }
 }
 
@@ -136,20 +128,13 @@ pub(super) fn accept(
     pulse: Arc<Pulse>,
 ) -> Result<Link, NetError> {
     let session = ServerConnection::new(identity.config.clone()).map_err(NetError::Tls)?;
-    Ok(Link::over(
-        shake_hands(session, socket, timeouts)?,
-        timeouts,
-        pulse,
-    ))
+    Ok(Link::over(shake_hands(session, socket, timeouts)?, timeouts, pulse))
 }
 
 /// The client's side of a handshake with the holder of the certificate with this pin.
 pub(super) fn join(socket: Timed, pin: Pin, timeouts: Timeouts) -> Result<Link, NetError> {
     let provider = provider();
-    let verifier = PinnedServer {
-        pin,
-        algorithms: provider.signature_verification_algorithms,
-    };
+    let verifier = PinnedServer { pin, algorithms: provider.signature_verification_algorithms };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(NetError::Tls)?
@@ -159,11 +144,7 @@ pub(super) fn join(socket: Timed, pin: Pin, timeouts: Timeouts) -> Result<Link, 
     config.enable_sni = false;
     let name = ServerName::try_from(NAME).map_err(|_| NetError::Tls(rustls::Error::UnsupportedNameType))?;
     let session = ClientConnection::new(Arc::new(config), name).map_err(NetError::Tls)?;
-    Ok(Link::over(
-        shake_hands(session, socket, timeouts)?,
-        timeouts,
-        Arc::default(),
-    ))
+    Ok(Link::over(shake_hands(session, socket, timeouts)?, timeouts, Arc::default()))
 }
 
 fn shake_hands<C, S>(
@@ -188,10 +169,7 @@ where
 fn failed_handshake(error: std::io::Error, timeouts: Timeouts) -> NetError {
     const DOING: &str = "shaking hands by TLS";
     if error.kind() == ErrorKind::TimedOut {
-        return NetError::Timeout {
-            doing: DOING,
-            limit: timeouts.connect,
-        };
+        return NetError::Timeout { doing: DOING, limit: timeouts.connect };
     }
     if hung_up(&error) {
         return NetError::Ended;
@@ -293,10 +271,7 @@ fn unreadable(path: &Path, wanted: &str, error: pem::Error) -> NetError {
         pem::Error::Io(error) => error.to_string(),
         _ => format!("holds no readable {wanted}"),
     };
-    NetError::Pem {
-        path: path.into(),
-        what,
-    }
+    NetError::Pem { path: path.into(), what }
 }
 
 /// The name in a self-signed certificate. Nobody looks at it.
@@ -316,23 +291,14 @@ mod tests {
         let [pinned, thief] =
             [(); 2].map(|()| rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap());
         let (certificate, stolen) = (pinned.cert.der().clone(), thief.signing_key.serialize_der());
-        let key = provider()
-            .key_provider
-            .load_private_key(PrivatePkcs8KeyDer::from(stolen).into())
-            .unwrap();
+        let key = provider().key_provider.load_private_key(PrivatePkcs8KeyDer::from(stolen).into()).unwrap();
         let (timeouts, pin) = (Timeouts::default(), Pin::of(&certificate));
         let config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(
-                vec![certificate],
-                key,
-            ))));
-        let impostor = Identity {
-            config: Arc::new(config),
-            pin,
-        };
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key))));
+        let impostor = Identity { config: Arc::new(config), pin };
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -367,18 +333,12 @@ mod tests {
         fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let identity = Identity::from_pem(&certificate, &key).unwrap();
         assert_eq!(identity.pin(), Pin::of(made.cert.der()));
-        assert_eq!(
-            format!("{identity:?}"),
-            format!("Identity {{ pin: {:?}, .. }}", identity.pin())
-        );
+        assert_eq!(format!("{identity:?}"), format!("Identity {{ pin: {:?}, .. }}", identity.pin()));
 
         let swapped = Identity::from_pem(&key, &certificate).unwrap_err().to_string();
         assert!(swapped.contains("key.pem: holds no certificate"), "{swapped}");
         let other = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
         fs::write(&key, other.signing_key.serialize_pem()).unwrap();
-        assert!(matches!(
-            Identity::from_pem(&certificate, &key),
-            Err(NetError::Pem { .. })
-        ));
+        assert!(matches!(Identity::from_pem(&certificate, &key), Err(NetError::Pem { .. })));
     }
 }

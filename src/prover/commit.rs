@@ -99,7 +99,11 @@ impl Opener for Commitment {
 
     fn columns(&self, positions: &[usize]) -> Vec<Fp> {
         let rows = self.shape.rows();
-        positions.iter().flat_map(|p| &self.codeword.values[p * rows..][..rows]).map(|v| element(*v)).collect()
+        positions
+            .iter()
+            .flat_map(|p| &self.codeword.values[p * rows..][..rows])
+            .map(|v| element(*v))
+            .collect()
     }
 
     fn siblings(&self, positions: &[usize]) -> Vec<Digest> {

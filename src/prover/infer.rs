@@ -102,7 +102,13 @@ impl Engine for Fast<'_, '_> {
         Ok(y)
     }
 
-    fn add(&mut self, _: At<'_>, shifts: [u8; 2], a: &Arc<Tensor>, b: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
+    fn add(
+        &mut self,
+        _: At<'_>,
+        shifts: [u8; 2],
+        a: &Arc<Tensor>,
+        b: &Arc<Tensor>,
+    ) -> Result<Arc<Tensor>, Infallible> {
         Ok(Arc::new(reference::add(shifts, a, b)))
     }
 

@@ -71,7 +71,13 @@ impl Model {
     }
 
     /// Proves that `trace`'s outputs answer `inputs`.
-    pub fn prove(&self, server: &str, session: &[u8; 32], inputs: &Tensor, trace: &Trace) -> Result<Vec<u8>, Rejection> {
+    pub fn prove(
+        &self,
+        server: &str,
+        session: &[u8; 32],
+        inputs: &Tensor,
+        trace: &Trace,
+    ) -> Result<Vec<u8>, Rejection> {
         let statement = self.statement(server, session, inputs, trace.output());
         self.prove_statement(MerlinCoins::new(), &statement, trace)
     }

@@ -9,6 +9,7 @@ mod audit;
 mod bad_input;
 mod cli;
 mod protocols;
+mod real_models;
 mod session;
 mod tamper;
 mod world;

@@ -102,4 +102,3 @@ pub const DEGREE: u32 = 2;
 
 /// log₂ of the challenge field's size, rounded down by less than 2^−30.
 pub const FIELD_BITS: f64 = 127.999_999_999;
-

@@ -34,7 +34,11 @@ pub fn verify(statement: &Statement<'_>, proof: &[u8]) -> Result<Accepted, Rejec
 }
 
 /// [`verify`] under another source of coins; only tests have a use for one.
-pub fn verify_with<C: Coins>(coins: C, statement: &Statement<'_>, proof: &[u8]) -> Result<Accepted, Rejection> {
+pub fn verify_with<C: Coins>(
+    coins: C,
+    statement: &Statement<'_>,
+    proof: &[u8],
+) -> Result<Accepted, Rejection> {
     let layout = statement.check()?;
     let mut script = Checking::new(coins, Mode::Revealed.header(), proof)?;
     statement.absorb(&mut script);
@@ -45,7 +49,11 @@ pub fn verify_with<C: Coins>(coins: C, statement: &Statement<'_>, proof: &[u8]) 
 }
 
 /// The prover's side of [`verify`]: the same text, with a witness. The statement must be true and within limits.
-pub fn prove_with<C: Coins>(coins: C, statement: &Statement<'_>, prover: &dyn Prover) -> Result<Vec<u8>, Rejection> {
+pub fn prove_with<C: Coins>(
+    coins: C,
+    statement: &Statement<'_>,
+    prover: &dyn Prover,
+) -> Result<Vec<u8>, Rejection> {
     let layout = statement.check()?;
     let mut script = Proving::new(coins, Mode::Revealed.header().as_bytes());
     statement.absorb(&mut script);

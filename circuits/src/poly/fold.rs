@@ -35,7 +35,9 @@ pub fn fold_rows(weights: &[Ext], rows: &[i32], width: usize, magnitude: u32) ->
 pub fn dot_rows(rows: &[i32], weights: &[Ext], magnitude: u32) -> Vec<Ext> {
     let halves: [Vec<i32>; 4] = std::array::from_fn(|half| weights.iter().map(|e| split(e)[half]).collect());
     let capacity = capacity(magnitude);
-    let dot = |row: &[i32], half: &[i32]| row.iter().zip(half).map(|(v, h)| i64::from(*v) * i64::from(*h)).sum::<i64>();
+    let dot = |row: &[i32], half: &[i32]| {
+        row.iter().zip(half).map(|(v, h)| i64::from(*v) * i64::from(*h)).sum::<i64>()
+    };
     let rows = rows.chunks_exact(weights.len().max(1));
     rows.map(|row| {
         let parts = row.chunks(capacity).enumerate().map(|(i, part)| {

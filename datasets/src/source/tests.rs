@@ -20,26 +20,11 @@ fn built_in_parts_load_by_name() {
 
 #[test]
 fn texts_become_what_they_mean() {
-    let source: Source = "a:b/t.csv.gz:std=0.5,2:label=first:scale=1/4:mean=-1:shape=2x3"
-        .parse()
-        .unwrap();
-    let file = File {
-        path: "a:b/t.csv.gz".into(),
-        format: Format::Csv,
-    };
+    let source: Source = "a:b/t.csv.gz:std=0.5,2:label=first:scale=1/4:mean=-1:shape=2x3".parse().unwrap();
+    let file = File { path: "a:b/t.csv.gz".into(), format: Format::Csv };
     assert_eq!(source.origin, Origin::One(file));
-    assert_eq!(
-        (source.label, source.shape),
-        (LabelColumn::First, Some(vec![2, 3]))
-    );
-    assert_eq!(
-        source.preprocess,
-        Preprocess {
-            scale: 0.25,
-            mean: vec![-1.0],
-            std: vec![0.5, 2.0]
-        }
-    );
+    assert_eq!((source.label, source.shape), (LabelColumn::First, Some(vec![2, 3])));
+    assert_eq!(source.preprocess, Preprocess { scale: 0.25, mean: vec![-1.0], std: vec![0.5, 2.0] });
 }
 
 #[test]
@@ -47,21 +32,12 @@ fn texts_that_mean_nothing_are_refused() {
     let fault = |text: &str| text.parse::<Source>().unwrap_err();
     assert_eq!(fault("picture.png"), SourceError::Format("picture.png".into()));
     assert_eq!(fault("digits"), SourceError::Format("digits".into()));
-    assert_eq!(
-        fault("digits:test"),
-        SourceError::Part(UnknownPart("test".into()))
-    );
+    assert_eq!(fault("digits:test"), SourceError::Part(UnknownPart("test".into())));
     assert_eq!(fault("x.npy,y.csv"), SourceError::Pair("y.csv".into()));
     assert_eq!(fault("x.npy:label=last"), SourceError::Option("label".into()));
     assert_eq!(fault("x.npy:crop=3"), SourceError::Option("crop".into()));
     assert_eq!(fault("x.npy:scale=1:scale=2"), SourceError::Twice("scale".into()));
-    for value in [
-        "x.npy:scale=1/0",
-        "x.npy:mean=1,",
-        "x.npy:std=0",
-        "x.npy:shape=2x0",
-        "t.csv:label=2",
-    ] {
+    for value in ["x.npy:scale=1/0", "x.npy:mean=1,", "x.npy:std=0", "x.npy:shape=2x0", "t.csv:label=2"] {
         assert!(matches!(fault(value), SourceError::Value { .. }), "{value}");
     }
 }
@@ -86,10 +62,7 @@ fn pairs_join_inputs_and_labels_and_blame_the_right_file() {
         "{error}"
     );
     let error = loaded(&format!("{},{}", path("x.npy"), path("three.npy"))).unwrap_err();
-    assert!(
-        matches!(error.fault, Fault::LabelCount { inputs: 2, labels: 3 }),
-        "{error}"
-    );
+    assert!(matches!(error.fault, Fault::LabelCount { inputs: 2, labels: 3 }), "{error}");
 }
 
 #[test]
@@ -105,17 +78,11 @@ fn files_missing_cut_or_empty_are_named() {
 
     let whole = include_bytes!("../../data/digits.csv.gz");
     fs::write(path("cut.csv.gz"), &whole[..30_000]).unwrap();
-    assert!(matches!(
-        loaded(&path("cut.csv.gz")).unwrap_err().fault,
-        Fault::Io(_)
-    ));
+    assert!(matches!(loaded(&path("cut.csv.gz")).unwrap_err().fault, Fault::Io(_)));
 
     for name in ["empty.csv", "empty.bin"] {
         fs::write(path(name), b"").unwrap();
-        assert!(
-            matches!(loaded(&path(name)).unwrap_err().fault, Fault::Empty),
-            "{name}"
-        );
+        assert!(matches!(loaded(&path(name)).unwrap_err().fault, Fault::Empty), "{name}");
     }
 }
 
@@ -127,39 +94,18 @@ fn real_files_load_with_their_known_shapes() {
         return println!("skipped: no {}", folder.display());
     }
     let path = |name: &str| folder.join(name).display().to_string();
-    let mnist = (
-        path("mnist/t10k-images-idx3-ubyte.gz"),
-        path("mnist/t10k-labels-idx1-ubyte.gz"),
-    );
+    let mnist = (path("mnist/t10k-images-idx3-ubyte.gz"), path("mnist/t10k-labels-idx1-ubyte.gz"));
     for (text, shape, labels) in [
-        (
-            format!("{},{}", mnist.0, mnist.1),
-            &[10_000, 1, 28, 28][..],
-            Some(&[7, 2, 1, 0, 4][..]),
-        ),
-        (
-            path("cifar10/cifar10_test_0000_0499.bin"),
-            &[500, 3, 32, 32],
-            Some(&[3, 8, 8, 0, 6]),
-        ),
+        (format!("{},{}", mnist.0, mnist.1), &[10_000, 1, 28, 28][..], Some(&[7, 2, 1, 0, 4][..])),
+        (path("cifar10/cifar10_test_0000_0499.bin"), &[500, 3, 32, 32], Some(&[3, 8, 8, 0, 6])),
         (path("tabular/breast_cancer_test.npz"), &[171, 30], Some(&[])),
         (path("mlperf_tiny/kws01_994.npz"), &[994, 49, 10, 1], Some(&[])),
         (path("location30/location30.npz"), &[5010, 446], Some(&[])),
-        (
-            path("imagenet/imagenet100_128.npy:scale=1/255"),
-            &[100, 128, 128, 3],
-            None,
-        ),
+        (path("imagenet/imagenet100_128.npy:scale=1/255"), &[100, 128, 128, 3], None),
     ] {
         let samples = loaded(&text).unwrap();
         assert_eq!(samples.inputs().shape(), shape, "{text}");
         assert_eq!(samples.labels().is_some(), labels.is_some(), "{text}");
-        assert!(
-            samples
-                .labels()
-                .unwrap_or_default()
-                .starts_with(labels.unwrap_or_default()),
-            "{text}"
-        );
+        assert!(samples.labels().unwrap_or_default().starts_with(labels.unwrap_or_default()), "{text}");
     }
 }

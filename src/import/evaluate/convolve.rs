@@ -43,9 +43,7 @@ impl Window {
             let plane = &x[tap / area * height * width..][..height * width];
             let (down, right) = (tap % area / self.kernel.1, tap % self.kernel.1);
             for (i, line) in row.chunks_exact_mut(self.out.1).enumerate() {
-                let from = (i * self.stride.0 + down)
-                    .checked_sub(self.padding.top)
-                    .filter(|&r| r < height);
+                let from = (i * self.stride.0 + down).checked_sub(self.padding.top).filter(|&r| r < height);
                 for (j, pixel) in line.iter_mut().enumerate() {
                     let column = (j * self.stride.1 + right).checked_sub(self.padding.left);
                     *pixel = match (from, column.filter(|&c| c < width)) {

@@ -20,10 +20,7 @@ use super::float::{FloatGraph, FloatNode, FloatOp, Padding, Reading, Source};
 #[non_exhaustive]
 pub enum BatchError {
     /// Its shape is not the model's.
-    #[error(
-        "the batch has shape {found:?}; this model takes [samples, {}]",
-        join(expected)
-    )]
+    #[error("the batch has shape {found:?}; this model takes [samples, {}]", join(expected))]
     Shape {
         /// Shape of one sample.
         expected: Vec<usize>,
@@ -55,9 +52,7 @@ impl FloatGraph {
         for (index, node) in self.nodes.iter().enumerate() {
             let operand = |position: usize| match node.inputs[position] {
                 Source::Input => &input,
-                Source::Node(source) => results[source]
-                    .as_ref()
-                    .expect("a node stands after what it reads"),
+                Source::Node(source) => results[source].as_ref().expect("a node stands after what it reads"),
             };
             let result = match node.op {
                 FloatOp::Add => operand(0) + operand(1),
@@ -115,22 +110,10 @@ impl FloatNode {
         let shape = with_batch(x.len_of(Axis(0)), &self.shape);
         match &self.op {
             FloatOp::MatMul { weight, bias } => {
-                let x = x
-                    .view()
-                    .into_dimensionality::<Ix2>()
-                    .expect("a matrix product reads vectors");
-                (x.dot(&weight.t()) + bias)
-                    .as_standard_layout()
-                    .into_owned()
-                    .into_dyn()
+                let x = x.view().into_dimensionality::<Ix2>().expect("a matrix product reads vectors");
+                (x.dot(&weight.t()) + bias).as_standard_layout().into_owned().into_dyn()
             }
-            FloatOp::Conv {
-                weight,
-                bias,
-                stride,
-                padding,
-                groups,
-            } => {
+            FloatOp::Conv { weight, bias, stride, padding, groups } => {
                 let window = Window {
                     image: image(&x.shape()[1..]),
                     kernel: (weight.dim().2, weight.dim().3),
@@ -149,25 +132,14 @@ impl FloatNode {
                 y
             }
             FloatOp::Clamp { low, high } => x.mapv(|x| x.max(*low).min(*high)),
-            FloatOp::MaxPool {
-                kernel,
-                stride,
-                padding,
-            } => self.pool(x, *kernel, *stride, *padding, |window| {
-                window.fold(f32::NEG_INFINITY, f32::max)
-            }),
-            FloatOp::AveragePool {
-                kernel,
-                stride,
-                padding,
-            } => {
+            FloatOp::MaxPool { kernel, stride, padding } => {
+                self.pool(x, *kernel, *stride, *padding, |window| window.fold(f32::NEG_INFINITY, f32::max))
+            }
+            FloatOp::AveragePool { kernel, stride, padding } => {
                 let area = (kernel.0 * kernel.1) as f32;
                 self.pool(x, *kernel, *stride, *padding, |window| window.sum::<f32>() / area)
             }
-            FloatOp::Reshape => x
-                .to_shape(shape)
-                .expect("a reshape keeps the elements")
-                .into_owned(),
+            FloatOp::Reshape => x.to_shape(shape).expect("a reshape keeps the elements").into_owned(),
             FloatOp::Add => unreachable!("a sum reads two tensors"),
         }
     }
@@ -185,9 +157,7 @@ impl FloatNode {
         let (rows, columns) = (self.shape[1], self.shape[2]);
         let mut y = ArrayD::zeros(with_batch(x.len_of(Axis(0)), &self.shape));
         each_sample(x, &mut y, |x, y| {
-            let planes = x
-                .chunks_exact(height * width)
-                .zip(y.chunks_exact_mut(rows * columns));
+            let planes = x.chunks_exact(height * width).zip(y.chunks_exact_mut(rows * columns));
             for (x, y) in planes {
                 for (place, y) in y.iter_mut().enumerate() {
                     let top = place / columns * stride.0;
@@ -195,9 +165,7 @@ impl FloatNode {
                     let row_span = span(top, kernel.0, padding.top, height);
                     let column_span = span(left, kernel.1, padding.left, width);
                     *y = fold(&mut row_span.flat_map(|row| {
-                        x[row * width + column_span.start..row * width + column_span.end]
-                            .iter()
-                            .copied()
+                        x[row * width + column_span.start..row * width + column_span.end].iter().copied()
                     }));
                 }
             }
@@ -219,9 +187,7 @@ fn each_sample(x: &ArrayRef<f32, IxDyn>, y: &mut ArrayD<f32>, f: impl Fn(&[f32],
     let x = x.as_slice().expect("batches are in standard layout");
     let y = y.as_slice_mut().expect("batches are in standard layout");
     if from > 0 && to > 0 {
-        x.par_chunks_exact(from)
-            .zip(y.par_chunks_exact_mut(to))
-            .for_each(|(x, y)| f(x, y));
+        x.par_chunks_exact(from).zip(y.par_chunks_exact_mut(to)).for_each(|(x, y)| f(x, y));
     }
 }
 
@@ -245,9 +211,5 @@ fn with_batch(samples: usize, shape: &[usize]) -> IxDyn {
 }
 
 fn join(shape: &[usize]) -> String {
-    shape
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

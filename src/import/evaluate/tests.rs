@@ -9,24 +9,10 @@ use super::*;
 
 fn graph(input: &[usize], op: FloatOp, output: &[usize]) -> FloatGraph {
     let shape = input.to_vec();
-    let reading = Reading {
-        sample_shape: shape.clone(),
-        shape,
-        order: None,
-        affine: None,
-    };
+    let reading = Reading { sample_shape: shape.clone(), shape, order: None, affine: None };
     let inputs = vec![Source::Input; if op == FloatOp::Add { 2 } else { 1 }];
-    let nodes = vec![FloatNode {
-        name: "n".into(),
-        op,
-        inputs,
-        shape: output.to_vec(),
-    }];
-    FloatGraph {
-        reading,
-        nodes,
-        notes: Vec::new(),
-    }
+    let nodes = vec![FloatNode { name: "n".into(), op, inputs, shape: output.to_vec() }];
+    FloatGraph { reading, nodes, notes: Vec::new() }
 }
 
 fn ramp(shape: &[usize]) -> ArrayD<f32> {
@@ -93,31 +79,11 @@ proptest! {
 #[test]
 fn pools_of_padded_images_treat_the_margin_as_stated() {
     let x = ArrayD::from_shape_vec(vec![1, 1, 2, 2], vec![-4.0, -8.0, -12.0, -16.0]).unwrap();
-    let padding = Padding {
-        top: 1,
-        left: 1,
-        ..Padding::default()
-    };
+    let padding = Padding { top: 1, left: 1, ..Padding::default() };
     let (kernel, stride) = ((2, 2), (2, 2));
-    let max = graph(
-        &[1, 2, 2],
-        FloatOp::MaxPool {
-            kernel,
-            stride,
-            padding,
-        },
-        &[1, 1, 1],
-    );
+    let max = graph(&[1, 2, 2], FloatOp::MaxPool { kernel, stride, padding }, &[1, 1, 1]);
     assert_eq!(max.run(&x, |_, _| {}).unwrap().as_slice().unwrap(), [-4.0]);
-    let mean = graph(
-        &[1, 2, 2],
-        FloatOp::AveragePool {
-            kernel,
-            stride,
-            padding,
-        },
-        &[1, 1, 1],
-    );
+    let mean = graph(&[1, 2, 2], FloatOp::AveragePool { kernel, stride, padding }, &[1, 1, 1]);
     assert_eq!(mean.run(&x, |_, _| {}).unwrap().as_slice().unwrap(), [-1.0]);
 }
 
@@ -126,10 +92,7 @@ fn observer_sees_the_input_and_each_node_in_order() {
     let net = graph(&[2], FloatOp::Add, &[2]);
     let mut seen = Vec::new();
     let x = ArrayD::from_shape_vec(vec![1, 2], vec![1.0, 2.0]).unwrap();
-    net.run(&x, |source, values| {
-        seen.push((source, values.iter().sum::<f32>()))
-    })
-    .unwrap();
+    net.run(&x, |source, values| seen.push((source, values.iter().sum::<f32>()))).unwrap();
     assert_eq!(seen, [(Source::Input, 3.0), (Source::Node(0), 6.0)]);
 }
 
@@ -137,15 +100,6 @@ fn observer_sees_the_input_and_each_node_in_order() {
 fn batch_of_another_shape_is_refused() {
     let net = graph(&[2], FloatOp::Add, &[2]);
     let error = net.run(&ArrayD::zeros(vec![1, 3]), |_, _| {}).unwrap_err();
-    assert_eq!(
-        error,
-        BatchError::Shape {
-            expected: vec![2],
-            found: vec![1, 3]
-        }
-    );
-    assert_eq!(
-        net.run(&ArrayD::zeros(vec![0, 2]), |_, _| {}).unwrap().shape(),
-        [0, 2]
-    );
+    assert_eq!(error, BatchError::Shape { expected: vec![2], found: vec![1, 3] });
+    assert_eq!(net.run(&ArrayD::zeros(vec![0, 2]), |_, _| {}).unwrap().shape(), [0, 2]);
 }

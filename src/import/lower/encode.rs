@@ -25,11 +25,7 @@ pub struct Encoder {
 impl Encoder {
     /// The encoder for a graph's input port.
     pub fn new(reading: Reading, input: &Port) -> Self {
-        Encoder {
-            reading,
-            exponent: input.exponent,
-            range: input.range,
-        }
+        Encoder { reading, exponent: input.exponent, range: input.range }
     }
 
     /// Encodes a batch [samples, …sample shape].
@@ -40,10 +36,7 @@ impl Encoder {
         let input = self.reading.read(batch)?;
         all_finite(&input)?;
         let Range { low, high } = self.range;
-        let values = input
-            .iter()
-            .map(|&x| quantise(x, self.exponent, low, high))
-            .collect();
+        let values = input.iter().map(|&x| quantise(x, self.exponent, low, high)).collect();
         let samples = input.shape()[0];
         Ok(Tensor::new(samples, &self.reading.shape, values).expect("as many integers as reals"))
     }

@@ -48,10 +48,7 @@ pub struct Precision {
 impl Default for Precision {
     /// Eight and eight.
     fn default() -> Self {
-        Precision {
-            weight_bits: 8,
-            activation_bits: 8,
-        }
+        Precision { weight_bits: 8, activation_bits: 8 }
     }
 }
 
@@ -109,20 +106,12 @@ pub fn compile(
     let calibration = calibrate(float, samples)?;
     let count = calibration.outputs.shape()[0];
     if let Some(labels) = labels.filter(|labels| labels.len() != count) {
-        return Err(LowerError::Labels {
-            labels: labels.len(),
-            samples: count,
-        });
+        return Err(LowerError::Labels { labels: labels.len(), samples: count });
     }
     let (graph, weights, encoder) = lower(float, &calibration, precision)?;
     let input = encoder.encode(samples).map_err(CalibrationError::from)?;
     let report = Report::measure(float, &graph, &weights, &input, &calibration.outputs, labels);
-    Ok(Compiled {
-        graph,
-        weights,
-        encoder,
-        report,
-    })
+    Ok(Compiled { graph, weights, encoder, report })
 }
 
 /// Lowers a float graph with the ranges of a calibration of that same graph.
@@ -134,14 +123,8 @@ pub fn lower(
     calibration: &Calibration,
     precision: Precision,
 ) -> Result<(Graph, Weights, Encoder), LowerError> {
-    let bits = [
-        ("weights", precision.weight_bits),
-        ("activations", precision.activation_bits),
-    ];
-    if let Some(&(what, bits)) = bits
-        .iter()
-        .find(|(_, bits)| !(MIN_BITS..=MAX_BITS).contains(bits))
-    {
+    let bits = [("weights", precision.weight_bits), ("activations", precision.activation_bits)];
+    if let Some(&(what, bits)) = bits.iter().find(|(_, bits)| !(MIN_BITS..=MAX_BITS).contains(bits)) {
         return Err(LowerError::Bits { what, bits });
     }
     let (graph, weights) = walk::lower(float, calibration, precision)?;

@@ -62,9 +62,7 @@ impl Report {
         labels: Option<&[u32]>,
     ) -> Self {
         let classes = graph.output().len();
-        let outputs = outputs
-            .as_slice()
-            .expect("a calibration's outputs are in standard layout");
+        let outputs = outputs.as_slice().expect("a calibration's outputs are in standard layout");
         let exponent = graph.output().exponent;
         let integers: Vec<Vec<i32>> = (0..input.batch())
             .into_par_iter()
@@ -85,10 +83,7 @@ impl Report {
                 .count(),
         });
         let errors = pairs().flat_map(|(float, integer)| {
-            float
-                .iter()
-                .zip(integer)
-                .map(|(&real, &q)| (real - dequantise(q, exponent)).abs())
+            float.iter().zip(integer).map(|(&real, &q)| (real - dequantise(q, exponent)).abs())
         });
         let nodes = graph.nodes().iter().map(|node| NodeReport {
             name: node.name.clone(),
@@ -98,9 +93,7 @@ impl Report {
         });
         Report {
             samples: input.batch(),
-            agreeing: pairs()
-                .filter(|(float, integer)| greatest(float) == greatest(integer))
-                .count(),
+            agreeing: pairs().filter(|(float, integer)| greatest(float) == greatest(integer)).count(),
             right,
             max_logit_error: errors.fold(0.0, f32::max),
             max_logit: outputs.iter().fold(0.0, |most, x| most.max(x.abs())),

@@ -25,20 +25,11 @@ pub(super) fn of_activation(magnitude: f32, signed: bool, bits: u8) -> Scale {
 fn scale(magnitude: f32, signed: bool, bits: u8, slack: i32) -> Scale {
     let range = if signed {
         let half = 1 << (bits - 1);
-        Range {
-            low: -half,
-            high: half - 1,
-        }
+        Range { low: -half, high: half - 1 }
     } else {
-        Range {
-            low: 0,
-            high: (1 << bits) - 1,
-        }
+        Range { low: 0, high: (1 << bits) - 1 }
     };
-    Scale {
-        exponent: exponent(f64::from(magnitude), rounds_to(range.high + slack)),
-        range,
-    }
+    Scale { exponent: exponent(f64::from(magnitude), rounds_to(range.high + slack)), range }
 }
 
 /// The exponent of a tensor of weights of `bits` bits.
@@ -58,10 +49,8 @@ fn exponent(x: f64, limit: f64) -> i32 {
         return 0;
     }
     let guess = (limit / x).log2().floor() as i32;
-    let exact = (guess - 1..=guess + 1)
-        .rev()
-        .find(|&e| x * f64::from(e).exp2() <= limit)
-        .unwrap_or(guess - 1);
+    let exact =
+        (guess - 1..=guess + 1).rev().find(|&e| x * f64::from(e).exp2() <= limit).unwrap_or(guess - 1);
     exact.clamp(-MAX_EXPONENT, MAX_EXPONENT)
 }
 
@@ -87,10 +76,7 @@ mod tests {
     fn scale_of_activations_clamps_by_one_step() {
         assert_eq!(of_activation(1.0, false, 8).exponent, 8);
         let signed = of_activation(1.0, true, 8);
-        assert_eq!(
-            (signed.exponent, signed.range),
-            (7, Range { low: -128, high: 127 })
-        );
+        assert_eq!((signed.exponent, signed.range), (7, Range { low: -128, high: 127 }));
     }
 
     #[test]

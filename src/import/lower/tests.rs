@@ -41,51 +41,25 @@ fn integers_of_a_small_model_are_those_of_the_definition() {
     let compiled = compile(&net.read().unwrap(), &samples, None, Precision::default()).unwrap();
     assert_eq!(ops(&compiled.graph), ["matmul", "rescale+relu", "matmul"]);
     // Input in [0, 1]: e = 7. Weights up to 1: e = 6. Bias and accumulators: e = 13.
-    assert_eq!(
-        (compiled.encoder.exponent, compiled.encoder.range),
-        (7, Range { low: 0, high: 255 })
-    );
+    assert_eq!((compiled.encoder.exponent, compiled.encoder.range), (7, Range { low: 0, high: 255 }));
     let first = &compiled.weights.tensors()[0];
-    assert_eq!(
-        (&first.weight[..], &first.bias[..]),
-        (&[64, 16, -32, 64][..], &[4096, -2048][..])
-    );
+    assert_eq!((&first.weight[..], &first.bias[..]), (&[64, 16, -32, 64][..], &[4096, -2048][..]));
     let nodes = compiled.graph.nodes();
     // 4096 + 255 · 80 above, −2048 − 255 · 32 below.
-    assert_eq!(
-        nodes[0].output.range,
-        Range {
-            low: -10208,
-            high: 24496
-        }
-    );
+    assert_eq!(nodes[0].output.range, Range { low: -10208, high: 24496 });
     // h is at most 1.5 (e = 7: 192), hence a shift of 6.
-    assert_eq!(
-        nodes[1].op,
-        Op::Rescale {
-            shift: 6,
-            low: 0,
-            high: 255
-        }
-    );
+    assert_eq!(nodes[1].op, Op::Rescale { shift: 6, low: 0, high: 255 });
     // Sample one: h = (1.5, −0.75), so 1.5 · 0.5 at e = 7 + 6.
     assert_eq!(compiled.graph.output().exponent, 13);
     // Sample two: h = (1.25, 0.5), so 0.625 − 0.5.
     assert_eq!(integers(&compiled, &samples), [6144, 1024]);
-    assert_eq!(
-        (compiled.report.agreeing, compiled.report.max_logit_error),
-        (2, 0.0)
-    );
+    assert_eq!((compiled.report.agreeing, compiled.report.max_logit_error), (2, 0.0));
 }
 
 #[test]
 fn output_of_a_linear_node_is_not_rescaled_but_a_clamps_is() {
     let samples = batch(1, &[2], &[1.0, 0.5]);
-    let net = || {
-        Net::input(&[1, 2])
-            .floats("w", &[2, 1], &[1.0, 0.5])
-            .node("MatMul", &["x", "w"], "z")
-    };
+    let net = || Net::input(&[1, 2]).floats("w", &[2, 1], &[1.0, 0.5]).node("MatMul", &["x", "w"], "z");
     let graph = net().node("Identity", &["z"], "y").read().unwrap();
     let linear = compile(&graph, &samples, None, Precision::default()).unwrap();
     assert_eq!(ops(&linear.graph), ["matmul"]);
@@ -96,39 +70,28 @@ fn output_of_a_linear_node_is_not_rescaled_but_a_clamps_is() {
 
 #[test]
 fn clamps_keep_their_bounds_in_integers() {
-    let net = Net::input(&[1, 1])
-        .floats("w", &[1, 1], &[1.0])
-        .floats("low", &[], &[-0.5])
-        .floats("high", &[], &[0.75]);
-    let net = net
-        .node("MatMul", &["x", "w"], "z")
-        .node("Clip", &["z", "low", "high"], "y");
+    let net = Net::input(&[1, 1]).floats("w", &[1, 1], &[1.0]).floats("low", &[], &[-0.5]).floats(
+        "high",
+        &[],
+        &[0.75],
+    );
+    let net = net.node("MatMul", &["x", "w"], "z").node("Clip", &["z", "low", "high"], "y");
     let samples = batch(2, &[1], &[-2.0, 2.0]);
     let compiled = compile(&net.read().unwrap(), &samples, None, Precision::default()).unwrap();
     // Reals in [−0.5, 0.75] at e = 7.
-    let Op::Rescale { low, high, .. } = compiled.graph.nodes()[1].op else {
-        panic!("a rescale")
-    };
+    let Op::Rescale { low, high, .. } = compiled.graph.nodes()[1].op else { panic!("a rescale") };
     assert_eq!((compiled.graph.output().exponent, low, high), (7, -64, 96));
     assert_eq!(integers(&compiled, &samples), [-64, 96]);
 }
 
 #[test]
 fn sums_bring_their_operands_to_one_scale() {
-    let net = Net::input(&[1, 1])
-        .floats("w", &[1, 1], &[0.25])
-        .node("Relu", &["x"], "r");
-    let graph = net
-        .node("MatMul", &["r", "w"], "z")
-        .node("Add", &["z", "r"], "y")
-        .read()
-        .unwrap();
+    let net = Net::input(&[1, 1]).floats("w", &[1, 1], &[0.25]).node("Relu", &["x"], "r");
+    let graph = net.node("MatMul", &["r", "w"], "z").node("Add", &["z", "r"], "y").read().unwrap();
     let samples = batch(1, &[1], &[1.0]);
     let compiled = compile(&graph, &samples, None, Precision::default()).unwrap();
     assert_eq!(ops(&compiled.graph), ["rescale+relu", "matmul", "add"]);
-    let Op::Add { shifts } = compiled.graph.nodes()[2].op else {
-        panic!("an add")
-    };
+    let Op::Add { shifts } = compiled.graph.nodes()[2].op else { panic!("an add") };
     let [r, z] = [0, 1].map(|node| compiled.graph.nodes()[node].output.exponent);
     assert_eq!(shifts, [0, (z - r) as u8]);
     assert_eq!(compiled.report.max_logit_error, 0.0);
@@ -137,81 +100,48 @@ fn sums_bring_their_operands_to_one_scale() {
 #[test]
 fn sums_of_wires_far_apart_are_made_of_activations() {
     // z's accumulators are too fine to bring r to their scale as they are.
-    let net = Net::input(&[1, 1])
-        .floats("w", &[1, 1], &[1e-6])
-        .node("Relu", &["x"], "r");
-    let net = net
-        .node("MatMul", &["r", "w"], "z")
-        .node("MatMul", &["z", "w"], "z2")
-        .floats("v", &[1, 1], &[1e7]);
-    let net = net
-        .node("MatMul", &["z2", "v"], "z3")
-        .node("Add", &["z3", "r"], "y");
-    let compiled = compile(
-        &net.read().unwrap(),
-        &batch(1, &[1], &[1.0]),
-        None,
-        Precision::default(),
-    )
-    .unwrap();
+    let net = Net::input(&[1, 1]).floats("w", &[1, 1], &[1e-6]).node("Relu", &["x"], "r");
+    let net =
+        net.node("MatMul", &["r", "w"], "z").node("MatMul", &["z", "w"], "z2").floats("v", &[1, 1], &[1e7]);
+    let net = net.node("MatMul", &["z2", "v"], "z3").node("Add", &["z3", "r"], "y");
+    let compiled =
+        compile(&net.read().unwrap(), &batch(1, &[1], &[1.0]), None, Precision::default()).unwrap();
     let Some(Op::Add { shifts }) = compiled.graph.nodes().last().map(|node| node.op.clone()) else {
         panic!("an add")
     };
     assert_eq!(shifts, [0, 17]);
     assert_eq!(ops(&compiled.graph)[6..], ["rescale+relu", "add"]);
-    assert!(
-        compiled.report.max_logit_error < 0.02,
-        "{}",
-        compiled.report.max_logit_error
-    );
+    assert!(compiled.report.max_logit_error < 0.02, "{}", compiled.report.max_logit_error);
 }
 
 #[test]
 fn means_are_sums_times_a_public_factor() {
     for (kernel, multiplier, gain) in [([2, 2], 1, 2), ([3, 3], 455, 12), ([1, 3], 341, 10)] {
         let net = Net::input(&[1, 1, 3, 3]).node("Relu", &["x"], "r");
-        let net = net.node_with(
-            "AveragePool",
-            &["r"],
-            "y",
-            [("kernel_shape", Attr::Ints(&kernel))],
-        );
+        let net = net.node_with("AveragePool", &["r"], "y", [("kernel_shape", Attr::Ints(&kernel))]);
         let samples = batch(1, &[1, 3, 3], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
         let compiled = compile(&net.read().unwrap(), &samples, None, Precision::default()).unwrap();
-        let Op::AveragePool {
-            multiplier: m,
-            gain: g,
-            ..
-        } = compiled.graph.nodes()[1].op
-        else {
+        let Op::AveragePool { multiplier: m, gain: g, .. } = compiled.graph.nodes()[1].op else {
             panic!("a mean")
         };
         assert_eq!((m, g), (multiplier, gain));
-        assert!(
-            compiled.report.max_logit_error < 8.0 / 512.0,
-            "{}",
-            compiled.report.max_logit_error
-        );
+        assert!(compiled.report.max_logit_error < 8.0 / 512.0, "{}", compiled.report.max_logit_error);
     }
 }
 
 #[test]
 fn reading_of_a_sample_is_part_of_the_encoder() {
     let net =
-        Net::input(&[1, 2])
-            .floats("mean", &[2], &[1000.0, 0.001])
-            .floats("std", &[2], &[100.0, 0.0001]);
-    let net = net
-        .floats("w", &[2, 1], &[1.0, 1.0])
-        .node("Sub", &["x", "mean"], "a")
-        .node("Div", &["a", "std"], "b");
+        Net::input(&[1, 2]).floats("mean", &[2], &[1000.0, 0.001]).floats("std", &[2], &[100.0, 0.0001]);
+    let net = net.floats("w", &[2, 1], &[1.0, 1.0]).node("Sub", &["x", "mean"], "a").node(
+        "Div",
+        &["a", "std"],
+        "b",
+    );
     let graph = net.node("MatMul", &["b", "w"], "y").read().unwrap();
     let samples = batch(2, &[2], &[1100.0, 0.0011, 900.0, 0.0009]);
     let compiled = compile(&graph, &samples, None, Precision::default()).unwrap();
-    assert_eq!(
-        compiled.encoder.encode(&samples).unwrap().values(),
-        [64, 64, -64, -64]
-    );
+    assert_eq!(compiled.encoder.encode(&samples).unwrap().values(), [64, 64, -64, -64]);
     let nan = compiled.encoder.encode(&batch(1, &[2], &[f32::NAN, 0.0]));
     assert_eq!(nan, Err(BatchError::NotFinite { sample: 0 }));
     let far = compiled.encoder.encode(&batch(1, &[2], &[1e9, -1e9])).unwrap();
@@ -222,19 +152,16 @@ fn reading_of_a_sample_is_part_of_the_encoder() {
 fn accumulators_beyond_the_integers_are_refused_by_node() {
     let inputs = 1 << 12;
     let weights = vec![1.0; inputs];
-    let net = Net::input(&[1, inputs as i64])
-        .floats("w", &[inputs as i64, 1], &weights)
-        .node("MatMul", &["x", "w"], "y");
-    let wide = Precision {
-        weight_bits: 16,
-        activation_bits: 16,
-    };
+    let net = Net::input(&[1, inputs as i64]).floats("w", &[inputs as i64, 1], &weights).node(
+        "MatMul",
+        &["x", "w"],
+        "y",
+    );
+    let wide = Precision { weight_bits: 16, activation_bits: 16 };
     let graph = net.read().unwrap();
     let samples = batch(1, &[inputs], &weights);
     let error = compile(&graph, &samples, None, wide).unwrap_err();
-    let LowerError::Graph(error) = error else {
-        panic!("{error}")
-    };
+    let LowerError::Graph(error) = error else { panic!("{error}") };
     assert_eq!(error.node, "/y/MatMul");
     assert!(matches!(error.fault, Fault::Unbounded { low: 0, .. }), "{error}");
     assert!(compile(&graph, &samples, None, Precision::default()).is_ok());
@@ -242,48 +169,24 @@ fn accumulators_beyond_the_integers_are_refused_by_node() {
 
 #[test]
 fn biases_far_above_their_weights_still_fit() {
-    let net = Net::input(&[1, 1])
-        .floats("w", &[1, 1], &[1e-9])
-        .floats("b", &[1], &[1000.0]);
+    let net = Net::input(&[1, 1]).floats("w", &[1, 1], &[1e-9]).floats("b", &[1], &[1000.0]);
     let graph = net.node("Gemm", &["x", "w", "b"], "y").read().unwrap();
     let compiled = compile(&graph, &batch(1, &[1], &[1.0]), None, Precision::default()).unwrap();
-    assert!(
-        compiled.report.max_logit_error < 1e-3,
-        "{}",
-        compiled.report.max_logit_error
-    );
+    assert!(compiled.report.max_logit_error < 1e-3, "{}", compiled.report.max_logit_error);
 }
 
 #[test]
 fn bits_and_labels_that_do_not_suit_are_refused() {
-    let graph = Net::input(&[1, 1])
-        .floats("w", &[1, 1], &[1.0])
-        .node("MatMul", &["x", "w"], "y")
-        .read()
-        .unwrap();
+    let graph =
+        Net::input(&[1, 1]).floats("w", &[1, 1], &[1.0]).node("MatMul", &["x", "w"], "y").read().unwrap();
     let samples = batch(1, &[1], &[1.0]);
     for bits in [0, 1, 17, 255] {
-        let precision = Precision {
-            weight_bits: bits,
-            activation_bits: 8,
-        };
+        let precision = Precision { weight_bits: bits, activation_bits: 8 };
         let error = compile(&graph, &samples, None, precision).unwrap_err();
-        assert_eq!(
-            error,
-            LowerError::Bits {
-                what: "weights",
-                bits
-            }
-        );
+        assert_eq!(error, LowerError::Bits { what: "weights", bits });
     }
     let error = compile(&graph, &samples, Some(&[1, 2]), Precision::default()).unwrap_err();
-    assert_eq!(
-        error,
-        LowerError::Labels {
-            labels: 2,
-            samples: 1
-        }
-    );
+    assert_eq!(error, LowerError::Labels { labels: 2, samples: 1 });
 }
 
 #[test]
@@ -299,25 +202,13 @@ fn lowered_digits_models_answer_as_well_as_in_floats() {
         let labels = canaries.labels().unwrap();
         let correct = |logits: Vec<f32>| {
             let best = |row: &[f32]| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
-            logits
-                .chunks(10)
-                .zip(labels)
-                .filter(|(row, label)| best(row) == **label as usize)
-                .count()
+            logits.chunks(10).zip(labels).filter(|(row, label)| best(row) == **label as usize).count()
         };
         assert_eq!(correct(float.iter().copied().collect()), right);
-        let compiled = compile(
-            &graph,
-            &prepare(&calibration),
-            calibration.labels(),
-            Precision::default(),
-        )
-        .unwrap();
+        let compiled =
+            compile(&graph, &prepare(&calibration), calibration.labels(), Precision::default()).unwrap();
         let integer = integers(&compiled, &prepare(&canaries));
         let integer = correct(integer.into_iter().map(|q| q as f32).collect());
-        assert!(
-            integer.abs_diff(right) <= 3,
-            "{integer} of 450 in integers, {right} in floats"
-        );
+        assert!(integer.abs_diff(right) <= 3, "{integer} of 450 in integers, {right} in floats");
     }
 }

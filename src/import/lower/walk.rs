@@ -22,11 +22,8 @@ pub(super) fn lower(
     precision: Precision,
 ) -> Result<(Graph, Weights), LowerError> {
     let Scale { exponent, range } = scale::of_input(calibration.input, precision.activation_bits);
-    let input = Port {
-        shape: float.reading().shape.clone(),
-        exponent: narrow_exponent("input", exponent)?,
-        range,
-    };
+    let input =
+        Port { shape: float.reading().shape.clone(), exponent: narrow_exponent("input", exponent)?, range };
     let mut walk = Walk {
         float,
         calibration,
@@ -68,18 +65,9 @@ impl Walk<'_> {
         let (wire, wide) = match &node.op {
             FloatOp::MatMul { weight, bias } => {
                 let linear = Linear::dense(weight.ncols(), weight.nrows(), 0);
-                (
-                    self.linear(node, linear, Op::MatMul, weight.iter().copied(), bias)?,
-                    true,
-                )
+                (self.linear(node, linear, Op::MatMul, weight.iter().copied(), bias)?, true)
             }
-            FloatOp::Conv {
-                weight,
-                bias,
-                stride,
-                padding,
-                groups,
-            } => {
+            FloatOp::Conv { weight, bias, stride, padding, groups } => {
                 let (out, channels, rows, columns) = weight.dim();
                 let image = self.float.shape(source);
                 let linear = Linear {
@@ -90,71 +78,26 @@ impl Walk<'_> {
                     image: [image[1], image[2]],
                     weight_exponent: 0,
                 };
-                (
-                    self.linear(node, linear, Op::Conv, weight.iter().copied(), bias)?,
-                    true,
-                )
+                (self.linear(node, linear, Op::Conv, weight.iter().copied(), bias)?, true)
             }
             FloatOp::Add => (self.add(node)?, true),
             FloatOp::Clamp { low, high } => (self.clamp(node, *low, *high)?, false),
-            FloatOp::MaxPool {
-                kernel,
-                stride,
-                padding,
-            } => {
+            FloatOp::MaxPool { kernel, stride, padding } => {
                 let x = self.narrow(source)?;
-                (
-                    self.push(
-                        &node.name,
-                        Op::MaxPool(window(*kernel, *stride, padding)),
-                        &[x],
-                        None,
-                    )?,
-                    false,
-                )
+                (self.push(&node.name, Op::MaxPool(window(*kernel, *stride, padding)), &[x], None)?, false)
             }
-            FloatOp::AveragePool {
-                kernel,
-                stride,
-                padding,
-            } => {
+            FloatOp::AveragePool { kernel, stride, padding } => {
                 let x = self.narrow(source)?;
                 let (multiplier, gain) = mean_factor(kernel.0 * kernel.1);
                 let window = window(*kernel, *stride, padding);
-                (
-                    self.push(
-                        &node.name,
-                        Op::AveragePool {
-                            window,
-                            multiplier,
-                            gain,
-                        },
-                        &[x],
-                        None,
-                    )?,
-                    true,
-                )
+                (self.push(&node.name, Op::AveragePool { window, multiplier, gain }, &[x], None)?, true)
             }
             FloatOp::Reshape => {
                 let Lowered { wire, wide, .. } = self.result(source);
-                (
-                    self.push(
-                        &node.name,
-                        Op::Reshape {
-                            shape: node.shape.clone(),
-                        },
-                        &[wire],
-                        None,
-                    )?,
-                    wide,
-                )
+                (self.push(&node.name, Op::Reshape { shape: node.shape.clone() }, &[wire], None)?, wide)
             }
         };
-        Ok(Lowered {
-            wire,
-            wide,
-            narrowed: None,
-        })
+        Ok(Lowered { wire, wide, narrowed: None })
     }
 
     /// A dense layer or a convolution.
@@ -180,17 +123,11 @@ impl Walk<'_> {
         let round = |x: f32, e: i32| (f64::from(x) * f64::from(e).exp2()).round() as i32;
         let integers = LinearWeights {
             weight: weight.map(|w| round(w, exponent)).collect(),
-            bias: bias
-                .iter()
-                .map(|&b| round(b, exponent + i32::from(input.exponent)))
-                .collect(),
+            bias: bias.iter().map(|&b| round(b, exponent + i32::from(input.exponent))).collect(),
         };
         let (low, high) = accumulator_range(&linear, &integers, input.range);
         let fits = Range::from_wide(low, high).ok_or(Fault::Unbounded { low, high });
-        let range = fits.map_err(|fault| GraphError {
-            node: short(&node.name),
-            fault,
-        })?;
+        let range = fits.map_err(|fault| GraphError { node: short(&node.name), fault })?;
         self.weights.push(integers);
         self.push(&node.name, op(linear), &[x], Some(range))
     }
@@ -200,11 +137,7 @@ impl Walk<'_> {
         let [a, b] = [node.inputs[0], node.inputs[1]];
         let operands = [self.result(a).wire, self.result(b).wire];
         let shifts = self.alignment(operands).filter(|shifts| {
-            let reach: i64 = operands
-                .iter()
-                .zip(shifts)
-                .map(|(&x, &s)| self.reach(x) << s)
-                .sum();
+            let reach: i64 = operands.iter().zip(shifts).map(|(&x, &s)| self.reach(x) << s).sum();
             reach <= MAX_SUM
         });
         let (operands, shifts) = match shifts {
@@ -236,10 +169,7 @@ impl Walk<'_> {
     fn clamp(&mut self, node: &FloatNode, low: f32, high: f32) -> Result<Wire, LowerError> {
         let seen = self.calibration.span(node.inputs[0]);
         let clamped = |x: f32| x.max(low).min(high);
-        let span = Span {
-            low: clamped(seen.low),
-            high: clamped(seen.high),
-        };
+        let span = Span { low: clamped(seen.low), high: clamped(seen.high) };
         let x = self.result(node.inputs[0]).wire;
         self.rescale(&node.name, x, span, low, high)
     }
@@ -251,13 +181,8 @@ impl Walk<'_> {
             return Ok(narrowed.unwrap_or(wire));
         };
         let name = format!("{}/rescale", self.float.nodes()[index].name);
-        let narrow = self.rescale(
-            &name,
-            wire,
-            self.calibration.nodes[index],
-            f32::NEG_INFINITY,
-            f32::INFINITY,
-        )?;
+        let narrow =
+            self.rescale(&name, wire, self.calibration.nodes[index], f32::NEG_INFINITY, f32::INFINITY)?;
         self.results[index].narrowed = Some(narrow);
         Ok(narrow)
     }
@@ -272,21 +197,13 @@ impl Walk<'_> {
         let shift = (from - exponent).clamp(0, i32::from(MAX_SHIFT));
         let exponent = narrow_exponent(name, from - shift)?;
         let bound = |real: f32| serin_circuits::quant::quantise(real, exponent, range.low, range.high);
-        let op = Op::Rescale {
-            shift: shift as u8,
-            low: bound(low),
-            high: bound(high),
-        };
+        let op = Op::Rescale { shift: shift as u8, low: bound(low), high: bound(high) };
         self.push(name, op, &[x], None)
     }
 
     fn result(&self, source: Source) -> Lowered {
         match source {
-            Source::Input => Lowered {
-                wire: Wire::INPUT,
-                wide: false,
-                narrowed: None,
-            },
+            Source::Input => Lowered { wire: Wire::INPUT, wide: false, narrowed: None },
             Source::Node(index) => self.results[index],
         }
     }
@@ -328,9 +245,7 @@ fn narrow_exponent(node: &str, exponent: i32) -> Result<i8, GraphError> {
 
 /// A name within the graph's limit.
 fn short(name: &str) -> String {
-    let end = (0..=MAX_NAME.min(name.len()))
-        .rev()
-        .find(|&end| name.is_char_boundary(end));
+    let end = (0..=MAX_NAME.min(name.len())).rev().find(|&end| name.is_char_boundary(end));
     name[..end.unwrap_or(0)].to_owned()
 }
 

@@ -24,10 +24,7 @@ impl Reader {
             }
         };
         let Constant::Float(constant) = constant else {
-            return Err(op.fault(NodeFault::ElementType {
-                what: "constant",
-                wanted: "floats",
-            }));
+            return Err(op.fault(NodeFault::ElementType { what: "constant", wanted: "floats" }));
         };
         let constant = self.broadcast(op, &constant, &wire)?;
         let (scale, shift) = match (op.kind(), constant_first) {
@@ -69,16 +66,12 @@ impl Reader {
         let epsilon = op.float("epsilon", 1e-5)?;
         self.charge(op, 2 * wire.len())?;
         let part = wire.len() / channels;
-        let mut affine = Affine {
-            scale: Vec::with_capacity(wire.len()),
-            shift: Vec::with_capacity(wire.len()),
-        };
+        let mut affine =
+            Affine { scale: Vec::with_capacity(wire.len()), shift: Vec::with_capacity(wire.len()) };
         for channel in 0..channels {
             let scale = gain[channel] / (variance[channel] + epsilon).sqrt();
             affine.scale.extend(std::iter::repeat_n(scale, part));
-            affine
-                .shift
-                .extend(std::iter::repeat_n(bias[channel] - mean[channel] * scale, part));
+            affine.shift.extend(std::iter::repeat_n(bias[channel] - mean[channel] * scale, part));
         }
         wire.apply(affine);
         wire.label = op.name();
@@ -89,11 +82,7 @@ impl Reader {
     fn sum(&mut self, op: &Op, a: Wire, b: Wire) -> Result<Wire, ImportError> {
         if a.shape != b.shape {
             let wanted = format!("the first one's shape {:?}", a.shape);
-            return Err(op.fault(NodeFault::Shape {
-                what: "second input",
-                wanted,
-                found: b.shape,
-            }));
+            return Err(op.fault(NodeFault::Shape { what: "second input", wanted, found: b.shape }));
         }
         let shape = a.shape.clone();
         let name = op.name();
@@ -112,11 +101,7 @@ impl Reader {
         self.unpadded(op, wire)?;
         let misfit = || {
             let wanted = format!("a shape that spreads over {:?} without a batch axis", wire.shape);
-            op.fault(NodeFault::Shape {
-                what: "constant",
-                wanted,
-                found: constant.shape().to_vec(),
-            })
+            op.fault(NodeFault::Shape { what: "constant", wanted, found: constant.shape().to_vec() })
         };
         self.charge(op, 2 * wire.len())?;
         let mut whole = vec![1];
@@ -127,10 +112,6 @@ impl Reader {
 
     /// Refuses a tensor with zeros still to be put around it.
     pub(super) fn unpadded(&self, op: &Op, wire: &Wire) -> Result<(), ImportError> {
-        if wire.padding.is_none() {
-            Ok(())
-        } else {
-            Err(op.fault(NodeFault::StrayPad))
-        }
+        if wire.padding.is_none() { Ok(()) } else { Err(op.fault(NodeFault::StrayPad)) }
     }
 }

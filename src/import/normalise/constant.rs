@@ -35,10 +35,9 @@ impl Reader {
     ) -> Result<ArcArray<f32, IxDyn>, ImportError> {
         match self.value(op, index)? {
             Value::Constant(Constant::Float(array)) => Ok(array),
-            Value::Constant(Constant::Int(_)) => Err(op.fault(NodeFault::ElementType {
-                what,
-                wanted: "floats",
-            })),
+            Value::Constant(Constant::Int(_)) => {
+                Err(op.fault(NodeFault::ElementType { what, wanted: "floats" }))
+            }
             Value::Wire(_) => Err(op.fault(NodeFault::NotConstant(what))),
         }
     }
@@ -50,11 +49,7 @@ impl Reader {
         index: usize,
         what: &'static str,
     ) -> Result<Option<ArcArray<f32, IxDyn>>, ImportError> {
-        if is_given(op, index) {
-            self.floats(op, index, what).map(Some)
-        } else {
-            Ok(None)
-        }
+        if is_given(op, index) { self.floats(op, index, what).map(Some) } else { Ok(None) }
     }
 
     /// A single constant float that may be left out.
@@ -88,10 +83,7 @@ impl Reader {
         }
         match self.value(op, index)? {
             Value::Constant(Constant::Int(array)) => Ok(Some(array)),
-            Value::Constant(_) => Err(op.fault(NodeFault::ElementType {
-                what,
-                wanted: "integers",
-            })),
+            Value::Constant(_) => Err(op.fault(NodeFault::ElementType { what, wanted: "integers" })),
             Value::Wire(_) => Err(op.fault(NodeFault::NotConstant(what))),
         }
     }
@@ -105,9 +97,5 @@ fn is_given(op: &Op, index: usize) -> bool {
 /// Refuses more inputs than an operator has.
 pub(super) fn at_most(op: &Op, cap: usize) -> Result<(), ImportError> {
     let count = op.inputs().len();
-    if count > cap {
-        Err(op.fault(NodeFault::ExtraInput { count, cap }))
-    } else {
-        Ok(())
-    }
+    if count > cap { Err(op.fault(NodeFault::ExtraInput { count, cap })) } else { Ok(()) }
 }

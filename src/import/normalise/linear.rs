@@ -34,11 +34,7 @@ impl Reader {
             Some(bias) => {
                 let spread = bias.broadcast((1, weight.nrows())).ok_or_else(|| {
                     let wanted = format!("one bias to each of {} outputs", weight.nrows());
-                    op.fault(NodeFault::Shape {
-                        what: "bias",
-                        wanted,
-                        found: bias.shape().to_vec(),
-                    })
+                    op.fault(NodeFault::Shape { what: "bias", wanted, found: bias.shape().to_vec() })
                 })?;
                 spread.row(0).mapv(|b| b * beta)
             }
@@ -61,15 +57,8 @@ impl Reader {
         let array = self.floats(op, 1, "second input")?;
         self.charge(op, array.len())?;
         let found = array.shape().to_vec();
-        let misfit = || NodeFault::Shape {
-            what: "second input",
-            wanted: "[rows, columns]".into(),
-            found,
-        };
-        let matrix = array
-            .into_dimensionality::<Ix2>()
-            .ok()
-            .filter(|matrix| !matrix.is_empty());
+        let misfit = || NodeFault::Shape { what: "second input", wanted: "[rows, columns]".into(), found };
+        let matrix = array.into_dimensionality::<Ix2>().ok().filter(|matrix| !matrix.is_empty());
         Ok(matrix.ok_or_else(|| op.fault(misfit()))?.into_owned())
     }
 
@@ -83,11 +72,7 @@ impl Reader {
         let inputs = weight.ncols();
         if wire.shape != [inputs] {
             let wanted = format!("[{inputs}]");
-            return Err(op.fault(NodeFault::Shape {
-                what: "first input",
-                wanted,
-                found: wire.shape,
-            }));
+            return Err(op.fault(NodeFault::Shape { what: "first input", wanted, found: wire.shape }));
         }
         self.unpadded(op, &wire)?;
         if let Some(affine) = &wire.affine {
@@ -108,31 +93,17 @@ impl Reader {
 
     /// A two-dimensional convolution.
     pub(super) fn conv(&mut self, op: &Op) -> Result<Wire, ImportError> {
-        op.only(&[
-            "auto_pad",
-            "dilations",
-            "group",
-            "kernel_shape",
-            "pads",
-            "strides",
-        ])?;
+        op.only(&["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"])?;
         at_most(op, 3)?;
         let mut wire = self.wire(op, 0, "input")?;
         let array = self.floats(op, 1, "weight")?;
         self.charge(op, array.len())?;
         let found = array.shape().to_vec();
-        let weight = array
-            .into_dimensionality::<Ix4>()
-            .ok()
-            .filter(|weight| !weight.is_empty());
+        let weight = array.into_dimensionality::<Ix4>().ok().filter(|weight| !weight.is_empty());
         let weight = weight.ok_or_else(|| {
             let wanted =
                 "[out, in / groups, rows, columns] (serin takes two-dimensional convolutions)".into();
-            op.fault(NodeFault::Shape {
-                what: "weight",
-                wanted,
-                found,
-            })
+            op.fault(NodeFault::Shape { what: "weight", wanted, found })
         })?;
         let mut weight = weight.as_standard_layout().into_owned();
         let (out, per_group, rows, columns) = weight.dim();
@@ -144,22 +115,14 @@ impl Reader {
         let window = Window::read(op, &wire, Some((rows, columns)))?;
         if per_group.checked_mul(groups) != Some(wire.shape[0]) {
             let wanted = format!("{groups} groups of {per_group} channels");
-            return Err(op.fault(NodeFault::Shape {
-                what: "input",
-                wanted,
-                found: wire.shape,
-            }));
+            return Err(op.fault(NodeFault::Shape { what: "input", wanted, found: wire.shape }));
         }
         let mut bias = match self.optional_floats(op, 2, "bias")? {
             None => Array1::zeros(out),
             Some(bias) if bias.shape() == [out] => bias.iter().copied().collect(),
             Some(bias) => {
                 let (wanted, found) = (format!("[{out}]"), bias.shape().to_vec());
-                return Err(op.fault(NodeFault::Shape {
-                    what: "bias",
-                    wanted,
-                    found,
-                }));
+                return Err(op.fault(NodeFault::Shape { what: "bias", wanted, found }));
             }
         };
         wire.padding = Padding::default();
@@ -173,23 +136,14 @@ impl Reader {
         let shape = window.result(op, &wire.shape, out)?;
         let source = self.settle(wire).map_err(|fault| op.fault(fault))?;
         let (stride, padding) = (window.stride, window.padding);
-        let conv = FloatOp::Conv {
-            weight,
-            bias,
-            stride,
-            padding,
-            groups,
-        };
+        let conv = FloatOp::Conv { weight, bias, stride, padding, groups };
         Ok(self.push(name, conv, vec![source], shape))
     }
 }
 
 fn take_in(weight: &mut Array2<f32>, bias: &mut Array1<f32>, affine: &Affine) {
     for (mut row, bias) in weight.outer_iter_mut().zip(bias) {
-        let terms = row
-            .iter()
-            .zip(&affine.shift)
-            .map(|(&w, &t)| f64::from(w) * f64::from(t));
+        let terms = row.iter().zip(&affine.shift).map(|(&w, &t)| f64::from(w) * f64::from(t));
         *bias = (f64::from(*bias) + terms.sum::<f64>()) as f32;
         row *= &ArrayView1::from(&affine.scale);
     }

@@ -53,13 +53,7 @@ pub const TAKEN: &[&str] = &[
 
 /// Normalises a decoded file.
 pub(super) fn normalise(model: Model) -> Result<FloatGraph, ImportError> {
-    let Model {
-        nodes,
-        constants,
-        input,
-        sample_shape,
-        output,
-    } = model;
+    let Model { nodes, constants, input, sample_shape, output } = model;
     let mut reader = Reader::new(&nodes, constants, &input, sample_shape, &output);
     for node in &nodes {
         reader.read(&Op::new(node)?)?;
@@ -99,31 +93,13 @@ impl Reader {
         for name in nodes.iter().flat_map(|node| &node.input) {
             *readers.entry(name.clone()).or_default() += 1;
         }
-        let mut values: HashMap<_, _> = constants
-            .into_iter()
-            .map(|(name, constant)| (name, Value::Constant(constant)))
-            .collect();
+        let mut values: HashMap<_, _> =
+            constants.into_iter().map(|(name, constant)| (name, Value::Constant(constant))).collect();
         let shared = readers.get(input).is_some_and(|&count| count > 1);
-        values.insert(
-            input.to_owned(),
-            Value::Wire(Wire::new(Source::Input, sample_shape.clone(), shared)),
-        );
-        let reading = Reading {
-            shape: sample_shape.clone(),
-            sample_shape,
-            order: None,
-            affine: None,
-        };
+        values.insert(input.to_owned(), Value::Wire(Wire::new(Source::Input, sample_shape.clone(), shared)));
+        let reading = Reading { shape: sample_shape.clone(), sample_shape, order: None, affine: None };
         let (nodes, notes) = (Vec::new(), Vec::new());
-        Reader {
-            values,
-            readers,
-            reading,
-            nodes,
-            notes,
-            output: output.to_owned(),
-            made: 0,
-        }
+        Reader { values, readers, reading, nodes, notes, output: output.to_owned(), made: 0 }
     }
 
     /// Reads one node and keeps its result.
@@ -144,10 +120,7 @@ impl Reader {
                 "Pad" => self.pad(op)?,
                 "Softmax" | "LogSoftmax" => self.softmax(op)?,
                 other => {
-                    return Err(ImportError::UnknownOp {
-                        node: op.name(),
-                        op: other.to_owned(),
-                    });
+                    return Err(ImportError::UnknownOp { node: op.name(), op: other.to_owned() });
                 }
             }),
         };
@@ -173,33 +146,21 @@ impl Reader {
             return Err(missing());
         };
         let node = wire.label.clone();
-        let fault = |fault| ImportError::Node {
-            node: node.clone(),
-            op: "output".into(),
-            fault,
-        };
+        let fault = |fault| ImportError::Node { node: node.clone(), op: "output".into(), fault };
         let Source::Node(last) = self.settle(wire).map_err(fault)? else {
             return Err(missing());
         };
         let nodes = reachable(self.nodes, last);
         if let Some(node) = nodes.iter().find(|node| !is_finite(&node.op)) {
             let node = node.name.clone();
-            return Err(ImportError::Node {
-                node,
-                op: "linear".into(),
-                fault: NodeFault::NotFinite,
-            });
+            return Err(ImportError::Node { node, op: "linear".into(), fault: NodeFault::NotFinite });
         }
         if let Some(affine) = &self.reading.affine
             && !affine.scale.iter().chain(&affine.shift).all(|x| x.is_finite())
         {
             return Err(ImportError::Interface(InterfaceFault::Reading));
         }
-        Ok(FloatGraph {
-            reading: self.reading,
-            nodes,
-            notes: self.notes,
-        })
+        Ok(FloatGraph { reading: self.reading, nodes, notes: self.notes })
     }
 
     /// An input that may be a constant or a wire.
@@ -207,9 +168,7 @@ impl Reader {
         let name = op.inputs().get(index).filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| op.fault(NodeFault::MissingInput(index)))?;
         let value = self.values.get(name);
-        value
-            .cloned()
-            .ok_or_else(|| op.fault(NodeFault::Undefined(name.clone())))
+        value.cloned().ok_or_else(|| op.fault(NodeFault::Undefined(name.clone())))
     }
 
     /// An input computed from the graph's input.
@@ -223,21 +182,14 @@ impl Reader {
     /// Adds a node, whose result is then a wire.
     fn push(&mut self, name: String, op: FloatOp, inputs: Vec<Source>, shape: Vec<usize>) -> Wire {
         let wire = Wire::new(Source::Node(self.nodes.len()), shape.clone(), false);
-        self.nodes.push(FloatNode {
-            name,
-            op,
-            inputs,
-            shape,
-        });
+        self.nodes.push(FloatNode { name, op, inputs, shape });
         wire
     }
 
     /// Accounts for constants made while folding, so that a small file cannot ask for much memory.
     fn charge(&mut self, op: &Op, elements: usize) -> Result<(), ImportError> {
         self.made = self.made.saturating_add(elements);
-        (self.made <= MAX_MADE)
-            .then_some(())
-            .ok_or_else(|| op.fault(NodeFault::Large))
+        (self.made <= MAX_MADE).then_some(()).ok_or_else(|| op.fault(NodeFault::Large))
     }
 }
 

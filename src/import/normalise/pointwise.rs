@@ -22,11 +22,7 @@ impl Reader {
             (low.unwrap_or(f32::NEG_INFINITY), high.unwrap_or(f32::INFINITY))
         };
         if low.is_nan() || high.is_nan() || low > high {
-            return Err(op.refuse(
-                "min",
-                format!("{low} and its `max` {high}"),
-                "a range that is not empty",
-            ));
+            return Err(op.refuse("min", format!("{low} and its `max` {high}"), "a range that is not empty"));
         }
         let wire = self.wire(op, 0, "input")?;
         let (name, shape) = (op.name(), wire.shape.clone());
@@ -52,11 +48,7 @@ impl Reader {
         let axis = op.int("axis", -1)?;
         if wire.shape.len() != 1 || !matches!(axis, 1 | -1) {
             let wanted = "[classes]".into();
-            return Err(op.fault(NodeFault::Shape {
-                what: "input",
-                wanted,
-                found: wire.shape,
-            }));
+            return Err(op.fault(NodeFault::Shape { what: "input", wanted, found: wire.shape }));
         }
         self.notes.push(format!(
             "`{}` ({}) is dropped: answers are the logits before it, of which the greatest names the same class; \

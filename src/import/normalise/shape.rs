@@ -23,15 +23,12 @@ impl Reader {
             }
             (Value::Constant(Constant::Float(array)), _) => {
                 let shape = self.target(op, array.shape(), array.len())?;
-                let array = array
-                    .into_shape_with_order(IxDyn(&shape))
-                    .map_err(|_| misfit(op, &shape))?;
+                let array = array.into_shape_with_order(IxDyn(&shape)).map_err(|_| misfit(op, &shape))?;
                 Ok(Value::Constant(Constant::Float(array)))
             }
-            (Value::Constant(Constant::Int(_)), _) => Err(op.fault(NodeFault::ElementType {
-                what: "input",
-                wanted: "floats",
-            })),
+            (Value::Constant(Constant::Int(_)), _) => {
+                Err(op.fault(NodeFault::ElementType { what: "input", wanted: "floats" }))
+            }
             (Value::Wire(wire), "Transpose") => self.transpose(op, wire).map(Value::Wire),
             (Value::Wire(mut wire), _) => {
                 self.unpadded(op, &wire)?;
@@ -54,12 +51,7 @@ impl Reader {
                 op.only(&["allowzero"])?;
                 at_most(op, 2)?;
                 let wanted = self.optional_ints(op, 1, "shape")?;
-                resolve(
-                    op,
-                    &wanted.ok_or_else(|| op.fault(NodeFault::MissingInput(1)))?,
-                    from,
-                    elements,
-                )?
+                resolve(op, &wanted.ok_or_else(|| op.fault(NodeFault::MissingInput(1)))?, from, elements)?
             }
             "Flatten" => {
                 op.only(&["axis"])?;
@@ -79,10 +71,7 @@ impl Reader {
                 if axes.iter().any(|&axis| from[axis] != 1) {
                     return Err(misfit(op, from));
                 }
-                (0..from.len())
-                    .filter(|axis| !axes.contains(axis))
-                    .map(|axis| from[axis])
-                    .collect()
+                (0..from.len()).filter(|axis| !axes.contains(axis)).map(|axis| from[axis]).collect()
             }
             _ => {
                 op.only(&["axes"])?;
@@ -91,13 +80,7 @@ impl Reader {
                 let mut rest = from.iter().copied();
                 let rank = from.len() + axes.len();
                 (0..rank)
-                    .map(|axis| {
-                        if axes.contains(&axis) {
-                            1
-                        } else {
-                            rest.next().unwrap_or(1)
-                        }
-                    })
+                    .map(|axis| if axes.contains(&axis) { 1 } else { rest.next().unwrap_or(1) })
                     .collect()
             }
         };
@@ -117,19 +100,13 @@ impl Reader {
     /// The axes of Squeeze and Unsqueeze: an attribute before operator set 13, an input since.
     fn raw_axes(&self, op: &Op) -> Result<Vec<i64>, ImportError> {
         at_most(op, 2)?;
-        let input = self
-            .optional_ints(op, 1, "axes")?
-            .map(|axes| axes.iter().copied().collect::<Vec<_>>());
+        let input = self.optional_ints(op, 1, "axes")?.map(|axes| axes.iter().copied().collect::<Vec<_>>());
         let axes = match input {
             Some(axes) => Some(axes),
             None => op.ints("axes")?.map(<[i64]>::to_vec),
         };
         let axes = axes.ok_or_else(|| op.refuse("axes", "missing", "the axes by number"))?;
-        if axes.len() > MAX_RANK {
-            Err(op.refuse("axes", axes.len(), "at most eight"))
-        } else {
-            Ok(axes)
-        }
+        if axes.len() > MAX_RANK { Err(op.refuse("axes", axes.len(), "at most eight")) } else { Ok(axes) }
     }
 
     /// A transposition that keeps the batch axis stays pending.
@@ -183,10 +160,7 @@ fn resolve(
         });
     }
     if let Some(axis) = open {
-        let known = shape
-            .iter()
-            .try_fold(1usize, |n, &d| n.checked_mul(d))
-            .filter(|&known| known > 0);
+        let known = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&known| known > 0);
         shape[axis] = known
             .filter(|known| elements.is_multiple_of(*known))
             .map(|known| elements / known)
@@ -198,10 +172,7 @@ fn resolve(
 /// The axes of a Transpose.
 fn permutation(op: &Op, rank: usize) -> Result<Vec<usize>, ImportError> {
     let axes = match op.ints("perm")? {
-        Some(axes) => axes
-            .iter()
-            .filter_map(|&axis| usize::try_from(axis).ok())
-            .collect(),
+        Some(axes) => axes.iter().filter_map(|&axis| usize::try_from(axis).ok()).collect(),
         None => (0..rank).rev().collect::<Vec<_>>(),
     };
     let mut sorted = axes.clone();
@@ -218,24 +189,14 @@ fn normalise(op: &Op, axes: &[i64], rank: usize) -> Result<Vec<usize>, ImportErr
 
 /// An axis below `rank`, counted from the end where negative.
 fn axis(op: &Op, axis: i64, rank: usize) -> Result<usize, ImportError> {
-    let from_start = if axis < 0 {
-        axis.checked_add(rank as i64)
-    } else {
-        Some(axis)
-    };
-    let found = from_start
-        .and_then(|axis| usize::try_from(axis).ok())
-        .filter(|&axis| axis < rank);
+    let from_start = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
+    let found = from_start.and_then(|axis| usize::try_from(axis).ok()).filter(|&axis| axis < rank);
     found.ok_or_else(|| op.refuse("axis", axis, "an axis of its input"))
 }
 
 fn misfit(op: &Op, found: &[usize]) -> ImportError {
     let wanted = "a shape of as many elements as there are".into();
-    op.fault(NodeFault::Shape {
-        what: "result",
-        wanted,
-        found: found.to_vec(),
-    })
+    op.fault(NodeFault::Shape { what: "result", wanted, found: found.to_vec() })
 }
 
 /// The most axes, batch axis included.

@@ -20,11 +20,7 @@ impl Window {
     pub(super) fn read(op: &Op, wire: &Wire, weights: Option<(usize, usize)>) -> Result<Self, ImportError> {
         let [_, height, width] = wire.shape[..] else {
             let wanted = "[channels, rows, columns]".into();
-            return Err(op.fault(NodeFault::Shape {
-                what: "input",
-                wanted,
-                found: wire.shape.clone(),
-            }));
+            return Err(op.fault(NodeFault::Shape { what: "input", wanted, found: wire.shape.clone() }));
         };
         let before = wire.padding;
         if pair(op, "dilations", 1)?.unwrap_or((1, 1)) != (1, 1) {
@@ -34,15 +30,12 @@ impl Window {
             (Some(kernel), Some(weights)) if kernel != weights => {
                 return Err(op.refuse("kernel_shape", format!("{kernel:?}"), "the weight's own"));
             }
-            (kernel, weights) => kernel
-                .or(weights)
-                .ok_or_else(|| op.refuse("kernel_shape", "missing", "[rows, columns]"))?,
+            (kernel, weights) => {
+                kernel.or(weights).ok_or_else(|| op.refuse("kernel_shape", "missing", "[rows, columns]"))?
+            }
         };
         let stride = pair(op, "strides", 1)?.unwrap_or((1, 1));
-        let image = (
-            before.top + height + before.bottom,
-            before.left + width + before.right,
-        );
+        let image = (before.top + height + before.bottom, before.left + width + before.right);
         let own = own_padding(op, image, kernel, stride)?;
         let padding = Padding {
             top: before.top + own.top,
@@ -50,11 +43,7 @@ impl Window {
             bottom: before.bottom + own.bottom,
             right: before.right + own.right,
         };
-        Ok(Window {
-            kernel,
-            stride,
-            padding,
-        })
+        Ok(Window { kernel, stride, padding })
     }
 
     /// Shape of the result.
@@ -64,27 +53,13 @@ impl Window {
         image: &[usize],
         channels: usize,
     ) -> Result<Vec<usize>, ImportError> {
-        let rows = steps(
-            image[1] + self.padding.top + self.padding.bottom,
-            self.kernel.0,
-            self.stride.0,
-        );
-        let columns = steps(
-            image[2] + self.padding.left + self.padding.right,
-            self.kernel.1,
-            self.stride.1,
-        );
+        let rows = steps(image[1] + self.padding.top + self.padding.bottom, self.kernel.0, self.stride.0);
+        let columns = steps(image[2] + self.padding.left + self.padding.right, self.kernel.1, self.stride.1);
         let (Some(rows), Some(columns)) = (rows, columns) else {
             let wanted = format!("an image not smaller than the kernel {:?}", self.kernel);
-            return Err(op.fault(NodeFault::Shape {
-                what: "input",
-                wanted,
-                found: image.to_vec(),
-            }));
+            return Err(op.fault(NodeFault::Shape { what: "input", wanted, found: image.to_vec() }));
         };
-        let elements = rows
-            .checked_mul(columns)
-            .and_then(|plane| plane.checked_mul(channels));
+        let elements = rows.checked_mul(columns).and_then(|plane| plane.checked_mul(channels));
         match elements.filter(|&elements| elements <= MAX_ELEMENTS) {
             Some(_) => Ok(vec![channels, rows, columns]),
             None => Err(op.fault(NodeFault::Large)),
@@ -93,12 +68,7 @@ impl Window {
 
     /// Refuses a margin as wide as the kernel, where a pool would see no pixel.
     fn narrow(&self, op: &Op) -> Result<(), ImportError> {
-        let Padding {
-            top,
-            left,
-            bottom,
-            right,
-        } = self.padding;
+        let Padding { top, left, bottom, right } = self.padding;
         if top.max(bottom) < self.kernel.0 && left.max(right) < self.kernel.1 {
             return Ok(());
         }
@@ -116,11 +86,7 @@ impl Window {
         let fits =
             |length: usize, kernel, stride| length.checked_sub(kernel).is_none_or(|rest| rest % stride == 0);
         let same = fits(rows, self.kernel.0, self.stride.0) && fits(columns, self.kernel.1, self.stride.1);
-        if op.int("ceil_mode", 0)? == 0 || same {
-            Ok(())
-        } else {
-            Err(op.refuse("ceil_mode", 1, "0"))
-        }
+        if op.int("ceil_mode", 0)? == 0 || same { Ok(()) } else { Err(op.refuse("ceil_mode", 1, "0")) }
     }
 }
 
@@ -155,79 +121,39 @@ fn own_padding(
     };
     let margin = |length: usize, kernel: usize, stride: usize| {
         let total = ((length.div_ceil(stride) - 1) * stride + kernel).saturating_sub(length);
-        if upper {
-            (total / 2, total.div_ceil(2))
-        } else {
-            (total.div_ceil(2), total / 2)
-        }
+        if upper { (total / 2, total.div_ceil(2)) } else { (total.div_ceil(2), total / 2) }
     };
-    let ((top, bottom), (left, right)) = (
-        margin(image.0, kernel.0, stride.0),
-        margin(image.1, kernel.1, stride.1),
-    );
-    Ok(Padding {
-        top,
-        left,
-        bottom,
-        right,
-    })
+    let ((top, bottom), (left, right)) =
+        (margin(image.0, kernel.0, stride.0), margin(image.1, kernel.1, stride.1));
+    Ok(Padding { top, left, bottom, right })
 }
 
 fn margins(op: &Op) -> Result<Padding, ImportError> {
     match op.ints("pads")? {
         None => Ok(Padding::default()),
         Some(pads) => match lengths(pads).as_deref() {
-            Some(&[top, left, bottom, right]) => Ok(Padding {
-                top,
-                left,
-                bottom,
-                right,
-            }),
+            Some(&[top, left, bottom, right]) => Ok(Padding { top, left, bottom, right }),
             _ => Err(op.refuse("pads", format!("{pads:?}"), "four lengths, none negative")),
         },
     }
 }
 
 fn lengths(values: &[i64]) -> Option<Vec<usize>> {
-    values
-        .iter()
-        .map(|&v| usize::try_from(v).ok().filter(|_| v <= MAX_LENGTH))
-        .collect()
+    values.iter().map(|&v| usize::try_from(v).ok().filter(|_| v <= MAX_LENGTH)).collect()
 }
 
 impl Reader {
     /// The greatest pixel of each window.
     pub(super) fn max_pool(&mut self, op: &Op) -> Result<Wire, ImportError> {
-        op.only(&[
-            "auto_pad",
-            "ceil_mode",
-            "dilations",
-            "kernel_shape",
-            "pads",
-            "storage_order",
-            "strides",
-        ])?;
+        op.only(&["auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"])?;
         at_most(op, 1)?;
         let wire = self.wire(op, 0, "input")?;
         self.unpadded(op, &wire)?;
         let window = Window::read(op, &wire, None)?;
         window.narrow(op)?;
         window.whole(op, &wire.shape)?;
-        let Window {
-            kernel,
-            stride,
-            padding,
-        } = window;
-        self.pool(
-            op,
-            wire,
-            &window,
-            FloatOp::MaxPool {
-                kernel,
-                stride,
-                padding,
-            },
-        )
+        let Window { kernel, stride, padding } = window;
+        self.pool(op, wire, &window, FloatOp::MaxPool { kernel, stride, padding })
     }
 
     /// The mean of each window, or of the whole image.
@@ -257,21 +183,8 @@ impl Reader {
             window
         };
         wire.padding = Padding::default();
-        let Window {
-            kernel,
-            stride,
-            padding,
-        } = window;
-        self.pool(
-            op,
-            wire,
-            &window,
-            FloatOp::AveragePool {
-                kernel,
-                stride,
-                padding,
-            },
-        )
+        let Window { kernel, stride, padding } = window;
+        self.pool(op, wire, &window, FloatOp::AveragePool { kernel, stride, padding })
     }
 
     fn pool(&mut self, op: &Op, wire: Wire, window: &Window, pool: FloatOp) -> Result<Wire, ImportError> {
@@ -290,20 +203,13 @@ impl Reader {
         if mode != "constant" {
             return Err(op.refuse("mode", mode, "constant"));
         }
-        let value = self
-            .optional_scalar(op, 2, "value")?
-            .unwrap_or(op.float("value", 0.0)?);
+        let value = self.optional_scalar(op, 2, "value")?.unwrap_or(op.float("value", 0.0)?);
         let pads = match self.optional_ints(op, 1, "pads")? {
             Some(pads) => pads.iter().copied().collect(),
             None => op.ints("pads")?.unwrap_or(&[]).to_vec(),
         };
-        let refusal = || {
-            op.refuse(
-                "pads",
-                format!("{pads:?}"),
-                "lengths around rows and columns of an image only",
-            )
-        };
+        let refusal =
+            || op.refuse("pads", format!("{pads:?}"), "lengths around rows and columns of an image only");
         if pads.len() != 2 * (wire.shape.len() + 1) {
             return Err(refusal());
         }
@@ -316,12 +222,7 @@ impl Reader {
         }
         match lengths(&pads).as_deref() {
             Some(&[0, 0, top, left, 0, 0, bottom, right]) if wire.padding.is_none() => {
-                wire.padding = Padding {
-                    top,
-                    left,
-                    bottom,
-                    right,
-                };
+                wire.padding = Padding { top, left, bottom, right };
                 Ok(wire)
             }
             _ => Err(refusal()),
@@ -333,17 +234,9 @@ impl Window {
     fn whole_image(op: &Op, wire: &Wire) -> Result<Self, ImportError> {
         let [_, height, width] = wire.shape[..] else {
             let wanted = "[channels, rows, columns]".into();
-            return Err(op.fault(NodeFault::Shape {
-                what: "input",
-                wanted,
-                found: wire.shape.clone(),
-            }));
+            return Err(op.fault(NodeFault::Shape { what: "input", wanted, found: wire.shape.clone() }));
         };
-        Ok(Window {
-            kernel: (height, width),
-            stride: (1, 1),
-            padding: Padding::default(),
-        })
+        Ok(Window { kernel: (height, width), stride: (1, 1), padding: Padding::default() })
     }
 }
 

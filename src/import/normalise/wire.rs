@@ -33,15 +33,7 @@ impl Wire {
     /// A node's bare result.
     pub(super) fn new(source: Source, shape: Vec<usize>, shared: bool) -> Self {
         let (padding, label) = (Padding::default(), String::new());
-        Wire {
-            source,
-            shape,
-            order: None,
-            affine: None,
-            padding,
-            shared,
-            label,
-        }
+        Wire { source, shape, order: None, affine: None, padding, shared, label }
     }
 
     /// Elements of one sample.
@@ -69,14 +61,9 @@ impl Wire {
 
 /// The value of each of `parts` equal parts, if each is constant.
 fn constant_parts(values: &[f32], parts: usize) -> Option<Vec<f32>> {
-    let length = values
-        .len()
-        .checked_div(parts)
-        .filter(|length| length * parts == values.len() && *length > 0)?;
-    values
-        .chunks_exact(length)
-        .map(|part| part.iter().all(|x| x == &part[0]).then_some(part[0]))
-        .collect()
+    let length =
+        values.len().checked_div(parts).filter(|length| length * parts == values.len() && *length > 0)?;
+    values.chunks_exact(length).map(|part| part.iter().all(|x| x == &part[0]).then_some(part[0])).collect()
 }
 
 impl Reader {
@@ -99,12 +86,8 @@ impl Reader {
                     });
                 }
                 if let Some(affine) = wire.affine.take() {
-                    reading.affine = Some(
-                        reading
-                            .affine
-                            .as_ref()
-                            .map_or(affine.clone(), |first| affine.after(first)),
-                    );
+                    reading.affine =
+                        Some(reading.affine.as_ref().map_or(affine.clone(), |first| affine.after(first)));
                 }
                 reading.shape.clone_from(&wire.shape);
             }
@@ -154,8 +137,7 @@ impl Reader {
         if crate::import::float::shape(&self.reading, &self.nodes, source) == shape {
             return source;
         }
-        self.push(label.to_owned(), FloatOp::Reshape, vec![source], shape.to_vec())
-            .source
+        self.push(label.to_owned(), FloatOp::Reshape, vec![source], shape.to_vec()).source
     }
 }
 

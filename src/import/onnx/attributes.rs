@@ -17,10 +17,7 @@ impl<'a> Op<'a> {
         let op = Op(node);
         if !is_standard(&node.domain) {
             let op = format!("{}.{}", node.domain, node.op_type);
-            return Err(ImportError::UnknownOp {
-                node: Op(node).name(),
-                op,
-            });
+            return Err(ImportError::UnknownOp { node: Op(node).name(), op });
         }
         if op.output().is_empty() {
             return Err(op.fault(NodeFault::NoResult));
@@ -41,12 +38,7 @@ impl<'a> Op<'a> {
 
     /// The node's name, or its result's where it has none.
     pub(crate) fn name(&self) -> String {
-        if self.0.name.is_empty() {
-            self.output()
-        } else {
-            &self.0.name
-        }
-        .to_owned()
+        if self.0.name.is_empty() { self.output() } else { &self.0.name }.to_owned()
     }
 
     /// The name of its result.
@@ -61,21 +53,12 @@ impl<'a> Op<'a> {
 
     /// This node, at fault.
     pub(crate) fn fault(&self, fault: NodeFault) -> ImportError {
-        ImportError::Node {
-            node: self.name(),
-            op: self.0.op_type.clone(),
-            fault,
-        }
+        ImportError::Node { node: self.name(), op: self.0.op_type.clone(), fault }
     }
 
     /// Refuses any attribute but these.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), ImportError> {
-        match self
-            .0
-            .attribute
-            .iter()
-            .find(|attribute| !known.contains(&attribute.name.as_str()))
-        {
+        match self.0.attribute.iter().find(|attribute| !known.contains(&attribute.name.as_str())) {
             Some(stranger) => Err(self.fault(NodeFault::UnknownAttribute(stranger.name.clone()))),
             None => Ok(()),
         }
@@ -88,11 +71,7 @@ impl<'a> Op<'a> {
         value: impl ToString,
         takes: &'static str,
     ) -> ImportError {
-        self.fault(NodeFault::Attribute {
-            name,
-            value: value.to_string(),
-            takes,
-        })
+        self.fault(NodeFault::Attribute { name, value: value.to_string(), takes })
     }
 
     /// An integer attribute.
@@ -112,9 +91,7 @@ impl<'a> Op<'a> {
 
     /// A list of integers.
     pub(crate) fn ints(&self, name: &'static str) -> Result<Option<&'a [i64]>, ImportError> {
-        Ok(self
-            .attribute(name, INTS, "a list of integers")?
-            .map(|a| a.ints.as_slice()))
+        Ok(self.attribute(name, INTS, "a list of integers")?.map(|a| a.ints.as_slice()))
     }
 
     /// A string attribute; bytes that are no UTF-8 read as a string that matches nothing.
@@ -128,9 +105,7 @@ impl<'a> Op<'a> {
         &self,
         name: &'static str,
     ) -> Result<Option<super::message::TensorProto>, ImportError> {
-        Ok(self
-            .attribute(name, TENSOR, "a tensor")?
-            .and_then(|a| a.t.clone()))
+        Ok(self.attribute(name, TENSOR, "a tensor")?.and_then(|a| a.t.clone()))
     }
 
     fn attribute(

@@ -36,39 +36,22 @@ pub(crate) struct Model {
 /// Decodes an ONNX file.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Model, ImportError> {
     if bytes.len() > MAX_BYTES {
-        return Err(ImportError::TooMany {
-            what: "bytes",
-            count: bytes.len(),
-            cap: MAX_BYTES,
-        });
+        return Err(ImportError::TooMany { what: "bytes", count: bytes.len(), cap: MAX_BYTES });
     }
     let model = ModelProto::decode(bytes)?;
-    let opset = model
-        .opset_import
-        .iter()
-        .find(|set| is_standard(&set.domain))
-        .map_or(0, |set| set.version);
+    let opset = model.opset_import.iter().find(|set| is_standard(&set.domain)).map_or(0, |set| set.version);
     if opset < MIN_OPSET {
         return Err(ImportError::Opset(opset));
     }
-    let graph = model
-        .graph
-        .ok_or(ImportError::Interface(InterfaceFault::NoGraph))?;
+    let graph = model.graph.ok_or(ImportError::Interface(InterfaceFault::NoGraph))?;
     if graph.node.len() > MAX_NODES {
-        return Err(ImportError::TooMany {
-            what: "nodes",
-            count: graph.node.len(),
-            cap: MAX_NODES,
-        });
+        return Err(ImportError::TooMany { what: "nodes", count: graph.node.len(), cap: MAX_NODES });
     }
     // Before the constants, so that a model already in integers is refused by its operators and not by their types.
     for node in &graph.node {
         let op = Op::new(node)?;
         if !TAKEN.contains(&op.kind()) {
-            return Err(ImportError::UnknownOp {
-                node: op.name(),
-                op: op.kind().to_owned(),
-            });
+            return Err(ImportError::UnknownOp { node: op.name(), op: op.kind().to_owned() });
         }
     }
     let mut constants = HashMap::with_capacity(graph.initializer.len());
@@ -76,27 +59,15 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Model, ImportError> {
         let name = std::mem::take(&mut initialiser.name);
         let constant = tensor::read(&name, initialiser)?;
         if constants.contains_key(&name) {
-            return Err(ImportError::Tensor {
-                name,
-                fault: TensorFault::Twice,
-            });
+            return Err(ImportError::Tensor { name, fault: TensorFault::Twice });
         }
         constants.insert(name, constant);
     }
-    let inputs = graph
-        .input
-        .into_iter()
-        .filter(|value| !constants.contains_key(&value.name));
+    let inputs = graph.input.into_iter().filter(|value| !constants.contains_key(&value.name));
     let input = only(inputs, "inputs")?;
     let output = only(graph.output.into_iter(), "outputs")?;
     let sample_shape = sample_shape(&input).map_err(ImportError::Interface)?;
-    Ok(Model {
-        nodes: graph.node,
-        constants,
-        input: input.name,
-        sample_shape,
-        output: output.name,
-    })
+    Ok(Model { nodes: graph.node, constants, input: input.name, sample_shape, output: output.name })
 }
 
 /// Whether a domain is that of ONNX's own operators.
@@ -121,9 +92,8 @@ fn only(
 fn sample_shape(input: &ValueInfoProto) -> Result<Vec<usize>, InterfaceFault> {
     let name = || input.name.clone();
     let tensor = input.value_type.as_ref().and_then(|t| t.tensor_type.as_ref());
-    let tensor = tensor
-        .filter(|t| t.elem_type == tensor::FLOAT)
-        .ok_or_else(|| InterfaceFault::Type(name()))?;
+    let tensor =
+        tensor.filter(|t| t.elem_type == tensor::FLOAT).ok_or_else(|| InterfaceFault::Type(name()))?;
     let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
     let [batch, sample @ ..] = dims else {
         return Err(InterfaceFault::NoShape(name()));
@@ -136,18 +106,10 @@ fn sample_shape(input: &ValueInfoProto) -> Result<Vec<usize>, InterfaceFault> {
         .iter()
         .enumerate()
         .map(|(axis, dim)| {
-            let length = dim
-                .dim_value
-                .and_then(|d| usize::try_from(d).ok())
-                .filter(|&d| d > 0);
-            let length = length.ok_or_else(|| InterfaceFault::Axis {
-                input: name(),
-                axis: axis + 1,
-            })?;
+            let length = dim.dim_value.and_then(|d| usize::try_from(d).ok()).filter(|&d| d > 0);
+            let length = length.ok_or_else(|| InterfaceFault::Axis { input: name(), axis: axis + 1 })?;
             elements = elements.saturating_mul(length);
-            (elements <= MAX_ELEMENTS)
-                .then_some(length)
-                .ok_or_else(|| InterfaceFault::Large(name()))
+            (elements <= MAX_ELEMENTS).then_some(length).ok_or_else(|| InterfaceFault::Large(name()))
         })
         .collect()
 }
@@ -181,10 +143,7 @@ mod tests {
     #[test]
     fn batch_axis_fixed_above_one_is_refused() {
         let fault = decode(&Net::input(&[8, 4]).output("x").encode());
-        assert!(matches!(
-            fault,
-            Err(ImportError::Interface(InterfaceFault::Batch(_)))
-        ));
+        assert!(matches!(fault, Err(ImportError::Interface(InterfaceFault::Batch(_)))));
         for batch in [1, -1] {
             let model = decode(&Net::input(&[batch, 4]).output("x").encode());
             assert!(model.is_ok_and(|model| model.sample_shape == [4]));
@@ -194,34 +153,22 @@ mod tests {
     #[test]
     fn symbolic_or_huge_sample_axes_are_refused() {
         let fault = decode(&Net::input(&[1, 3, -1]).output("x").encode());
-        assert!(matches!(
-            fault,
-            Err(ImportError::Interface(InterfaceFault::Axis { axis: 2, .. }))
-        ));
+        assert!(matches!(fault, Err(ImportError::Interface(InterfaceFault::Axis { axis: 2, .. }))));
         let fault = decode(&Net::input(&[1, 1 << 40, 1 << 40]).output("x").encode());
-        assert!(matches!(
-            fault,
-            Err(ImportError::Interface(InterfaceFault::Large(_)))
-        ));
+        assert!(matches!(fault, Err(ImportError::Interface(InterfaceFault::Large(_)))));
     }
 
     #[test]
     fn old_operator_sets_are_refused() {
         let mut model = Net::input(&[1, 4]).output("x").model();
         model.opset_import[0].version = 6;
-        assert!(matches!(
-            decode(&model.encode_to_vec()),
-            Err(ImportError::Opset(6))
-        ));
+        assert!(matches!(decode(&model.encode_to_vec()), Err(ImportError::Opset(6))));
     }
 
     #[test]
     fn second_output_is_refused() {
         let fault = decode(&Net::input(&[1, 4]).output("x").output("y").encode());
-        let wanted = InterfaceFault::Count {
-            what: "outputs",
-            count: 2,
-        };
+        let wanted = InterfaceFault::Count { what: "outputs", count: 2 };
         assert!(matches!(fault, Err(ImportError::Interface(fault)) if fault == wanted));
     }
 }

@@ -63,10 +63,7 @@ pub enum TensorFault {
 
 /// Reads a tensor; `name` is what errors call it.
 pub(crate) fn read(name: &str, tensor: TensorProto) -> Result<Constant, ImportError> {
-    parse(tensor).map_err(|fault| ImportError::Tensor {
-        name: name.to_owned(),
-        fault,
-    })
+    parse(tensor).map_err(|fault| ImportError::Tensor { name: name.to_owned(), fault })
 }
 
 fn parse(tensor: TensorProto) -> Result<Constant, TensorFault> {
@@ -100,20 +97,14 @@ fn either<T, const W: usize>(
     }
     let (elements, rest) = raw.as_chunks::<W>();
     if !rest.is_empty() {
-        return Err(TensorFault::Ragged {
-            bytes: raw.len(),
-            width: W,
-        });
+        return Err(TensorFault::Ragged { bytes: raw.len(), width: W });
     }
     Ok(elements.iter().map(|&bytes| from(bytes)).collect())
 }
 
 fn float(dims: &[i64], data: Vec<f32>) -> Result<Constant, TensorFault> {
     if let Some(index) = data.iter().position(|x| !x.is_finite()) {
-        return Err(TensorFault::NotFinite {
-            index,
-            value: f64::from(data[index]),
-        });
+        return Err(TensorFault::NotFinite { index, value: f64::from(data[index]) });
     }
     Ok(Constant::Float(shaped(dims, data)?.into_shared()))
 }
@@ -126,14 +117,9 @@ fn shaped<T>(dims: &[i64], data: Vec<T>) -> Result<ArrayD<T>, TensorFault> {
     if dims.len() > MAX_RANK {
         return Err(TensorFault::Rank(dims.len()));
     }
-    let wrong = TensorFault::Length {
-        dims: dims.to_vec(),
-        elements: data.len(),
-    };
+    let wrong = TensorFault::Length { dims: dims.to_vec(), elements: data.len() };
     let lengths: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
-    lengths
-        .and_then(|lengths| ArrayD::from_shape_vec(lengths, data).ok())
-        .ok_or(wrong)
+    lengths.and_then(|lengths| ArrayD::from_shape_vec(lengths, data).ok()).ok_or(wrong)
 }
 
 /// The most axes a tensor may have.
@@ -151,12 +137,7 @@ mod tests {
     use super::*;
 
     fn raw(data_type: i32, dims: &[i64], bytes: &[u8]) -> TensorProto {
-        TensorProto {
-            data_type,
-            dims: dims.to_vec(),
-            raw_data: bytes.to_vec(),
-            ..Default::default()
-        }
+        TensorProto { data_type, dims: dims.to_vec(), raw_data: bytes.to_vec(), ..Default::default() }
     }
 
     fn fault(tensor: TensorProto) -> TensorFault {
@@ -184,33 +165,15 @@ mod tests {
     fn every_element_type_is_read_from_raw_and_from_typed_data() {
         let bytes: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
         assert_eq!(floats(raw(FLOAT, &[2], &bytes)), [1.5, -2.0]);
-        let typed = TensorProto {
-            float_data: vec![1.5, -2.0],
-            ..raw(FLOAT, &[2], &[])
-        };
+        let typed = TensorProto { float_data: vec![1.5, -2.0], ..raw(FLOAT, &[2], &[]) };
         assert_eq!(floats(typed), [1.5, -2.0]);
         assert_eq!(floats(raw(DOUBLE, &[], &0.25f64.to_le_bytes())), [0.25]);
-        let typed = TensorProto {
-            double_data: vec![0.25],
-            ..raw(DOUBLE, &[1], &[])
-        };
+        let typed = TensorProto { double_data: vec![0.25], ..raw(DOUBLE, &[1], &[]) };
         assert_eq!(floats(typed), [0.25]);
         assert_eq!(ints(raw(INT64, &[1], &(-1i64).to_le_bytes())), [-1]);
         assert_eq!(ints(raw(INT32, &[1], &7i32.to_le_bytes())), [7]);
-        assert_eq!(
-            ints(TensorProto {
-                int64_data: vec![1, 784],
-                ..raw(INT64, &[2], &[])
-            }),
-            [1, 784]
-        );
-        assert_eq!(
-            ints(TensorProto {
-                int32_data: vec![3],
-                ..raw(INT32, &[1], &[])
-            }),
-            [3]
-        );
+        assert_eq!(ints(TensorProto { int64_data: vec![1, 784], ..raw(INT64, &[2], &[]) }), [1, 784]);
+        assert_eq!(ints(TensorProto { int32_data: vec![3], ..raw(INT32, &[1], &[]) }), [3]);
     }
 
     #[test]
@@ -219,35 +182,23 @@ mod tests {
             let fault = fault(raw(FLOAT, &dims, &[0; 8]));
             assert_eq!(fault, TensorFault::Length { dims, elements: 2 });
         }
-        assert_eq!(
-            fault(raw(FLOAT, &[1], &[0; 7])),
-            TensorFault::Ragged { bytes: 7, width: 4 }
-        );
+        assert_eq!(fault(raw(FLOAT, &[1], &[0; 7])), TensorFault::Ragged { bytes: 7, width: 4 });
         assert_eq!(fault(raw(FLOAT, &[1; 9], &[0; 4])), TensorFault::Rank(9));
     }
 
     #[test]
     fn nan_and_infinite_weights_are_refused_with_their_place() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let tensor = TensorProto {
-                float_data: vec![0.0, bad],
-                ..raw(FLOAT, &[2], &[])
-            };
+            let tensor = TensorProto { float_data: vec![0.0, bad], ..raw(FLOAT, &[2], &[]) };
             assert!(matches!(fault(tensor), TensorFault::NotFinite { index: 1, .. }));
         }
-        let narrowed = TensorProto {
-            double_data: vec![1e300],
-            ..raw(DOUBLE, &[1], &[])
-        };
+        let narrowed = TensorProto { double_data: vec![1e300], ..raw(DOUBLE, &[1], &[]) };
         assert!(matches!(fault(narrowed), TensorFault::NotFinite { index: 0, .. }));
     }
 
     #[test]
     fn external_data_and_unread_types_are_refused() {
-        let external = TensorProto {
-            data_location: EXTERNAL,
-            ..raw(FLOAT, &[1], &[])
-        };
+        let external = TensorProto { data_location: EXTERNAL, ..raw(FLOAT, &[1], &[]) };
         assert_eq!(fault(external), TensorFault::External);
         assert_eq!(fault(raw(10, &[1], &[0; 2])), TensorFault::Type(10));
     }

@@ -96,12 +96,7 @@ impl Server {
         let listener = TcpListener::bind(candidates.as_slice()).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self {
-            listener,
-            address,
-            options,
-            stopping: Arc::default(),
-        })
+        Ok(Self { listener, address, options, stopping: Arc::default() })
     }
 
     /// The address listened on, with the port that was picked.
@@ -121,22 +116,13 @@ impl Server {
         H: Fn(&mut dyn Channel, Peer) -> Result<(), E> + Sync,
         E: Display,
     {
-        let Self {
-            listener,
-            address,
-            options,
-            stopping,
-        } = self;
+        let Self { listener, address, options, stopping } = self;
         match &options.tls {
             Some(identity) => info!(%address, pin = %identity.pin(), "serving by TLS"),
             None => info!(%address, "serving in the clear"),
         }
         let seats = Seats::new(options.max_clients, options.max_clients_per_network);
-        let host = Host {
-            options: &options,
-            seats: &seats,
-            handler: &handler,
-        };
+        let host = Host { options: &options, seats: &seats, handler: &handler };
         thread::scope(|scope| {
             while !stopping.load(SeqCst) {
                 match listener.accept() {
@@ -186,10 +172,7 @@ where
             Ok(None) => return debug!(%address, "turned away at the door"),
             Err(error) => return warn!(%address, %error, "cannot take a connection"),
         };
-        let peer = Peer {
-            number: seat.number(),
-            address,
-        };
+        let peer = Peer { number: seat.number(), address };
         let thread = thread::Builder::new().name(format!("serin-{}", peer.number));
         if let Err(error) = thread.spawn_scoped(scope, move || self.receive(socket, &seat, peer)) {
             warn!(%peer, %error, "cannot start a thread for a connection");
@@ -214,17 +197,10 @@ where
     fn open(self, socket: TcpStream, seat: &Seat<'_>) -> Result<Link, NetError> {
         let timeouts = match seat.admission() {
             Admission::Served => self.options.timeouts,
-            Admission::Refused => Timeouts {
-                connect: DISMISSAL,
-                idle: DISMISSAL,
-                frame: DISMISSAL,
-            },
+            Admission::Refused => Timeouts { connect: DISMISSAL, idle: DISMISSAL, frame: DISMISSAL },
         };
-        let socket =
-            Timed::new(socket, Instant::now() + timeouts.connect).map_err(|source| NetError::Io {
-                doing: "opening a connection",
-                source,
-            })?;
+        let socket = Timed::new(socket, Instant::now() + timeouts.connect)
+            .map_err(|source| NetError::Io { doing: "opening a connection", source })?;
         match &self.options.tls {
             Some(identity) => tls::accept(socket, identity, timeouts, seat.pulse()),
             None => Ok(Link::over(socket, timeouts, seat.pulse())),
@@ -248,8 +224,7 @@ where
 
 fn words(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("without words")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
 }
 
 const ACCEPT_POLL: Duration = Duration::from_millis(5);

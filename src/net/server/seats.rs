@@ -40,12 +40,7 @@ struct Guest {
 
 impl Seats {
     pub(super) fn new(most: usize, most_per_network: usize) -> Self {
-        Self {
-            most,
-            most_per_network,
-            taken: Mutex::default(),
-            freed: Condvar::new(),
-        }
+        Self { most, most_per_network, taken: Mutex::default(), freed: Condvar::new() }
     }
 
     /// Takes a newcomer in; `None` where even those who are refused are too many.
@@ -64,20 +59,10 @@ impl Seats {
             return Ok(None);
         };
         let (number, pulse) = (taken.next, Arc::<Pulse>::default());
-        let guest = Guest {
-            admission,
-            network,
-            pulse: pulse.clone(),
-            socket: socket.try_clone()?,
-        };
+        let guest = Guest { admission, network, pulse: pulse.clone(), socket: socket.try_clone()? };
         taken.guests.insert(number, guest);
         taken.next += 1;
-        Ok(Some(Seat {
-            seats: self,
-            number,
-            admission,
-            pulse,
-        }))
+        Ok(Some(Seat { seats: self, number, admission, pulse }))
     }
 
     /// Ends every connection: those between two messages at once, the others when they next are, or at the
@@ -94,17 +79,10 @@ impl Seats {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 tracing::warn!(connections = taken.guests.len(), "cutting what still runs");
-                taken
-                    .guests
-                    .values()
-                    .for_each(|guest| drop(guest.socket.shutdown(Shutdown::Both)));
+                taken.guests.values().for_each(|guest| drop(guest.socket.shutdown(Shutdown::Both)));
                 return;
             }
-            taken = self
-                .freed
-                .wait_timeout(taken, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            taken = self.freed.wait_timeout(taken, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -182,10 +160,7 @@ mod tests {
         assert_eq!(admit("2001:db8::ffff").admission(), Admission::Refused);
         let other = admit("2001:db8:0:1::1");
         let mapped = admit("::ffff:10.0.0.1");
-        assert_eq!(
-            [first, other, mapped].map(|seat| seat.admission()),
-            [Admission::Served; 3]
-        );
+        assert_eq!([first, other, mapped].map(|seat| seat.admission()), [Admission::Served; 3]);
     }
 
     fn socket() -> TcpStream {

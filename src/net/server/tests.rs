@@ -8,18 +8,12 @@ use std::sync::mpsc;
 
 const CAP: usize = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
-const PATIENT: Timeouts = Timeouts {
-    connect: SECOND,
-    idle: Duration::from_secs(10),
-    frame: Duration::from_secs(10),
-};
+const PATIENT: Timeouts =
+    Timeouts { connect: SECOND, idle: Duration::from_secs(10), frame: Duration::from_secs(10) };
 const MOMENT: Duration = Duration::from_millis(200);
 
 fn options(timeouts: Timeouts) -> Options {
-    Options {
-        timeouts,
-        ..Options::default()
-    }
+    Options { timeouts, ..Options::default() }
 }
 
 /// Runs `script` against a server on a free loopback port and stops the server after it, also if it fails.
@@ -102,10 +96,7 @@ fn many_clients_at_once_are_each_answered() {
 
 #[test]
 fn client_beyond_the_last_seat_is_refused_until_one_is_free() {
-    let options = Options {
-        max_clients: 1,
-        ..options(PATIENT)
-    };
+    let options = Options { max_clients: 1, ..options(PATIENT) };
     with_server(options, echo, |address, _| {
         let mut first = connect(address, PATIENT).unwrap();
         ask(&mut first, b"seated").unwrap();
@@ -119,10 +110,7 @@ fn client_beyond_the_last_seat_is_refused_until_one_is_free() {
 
 #[test]
 fn silent_client_is_cut_and_harms_no_other() {
-    let short = Timeouts {
-        idle: MOMENT,
-        ..PATIENT
-    };
+    let short = Timeouts { idle: MOMENT, ..PATIENT };
     with_server(options(short), echo, |address, _| {
         let mut silent = connect(address, PATIENT).unwrap();
         let mut other = connect(address, PATIENT).unwrap();
@@ -133,17 +121,12 @@ fn silent_client_is_cut_and_harms_no_other() {
 
 #[test]
 fn dripping_client_is_cut_at_the_deadline_of_its_frame() {
-    let short = Timeouts {
-        frame: MOMENT,
-        ..PATIENT
-    };
+    let short = Timeouts { frame: MOMENT, ..PATIENT };
     with_server(options(short), echo, |address, _| {
         let started = Instant::now();
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        let mut drops = b"SERN\x01\0\x04\0\0\x10\0\0\0\0\0\0"
-            .iter()
-            .chain(std::iter::repeat(&0));
+        let mut drops = b"SERN\x01\0\x04\0\0\x10\0\0\0\0\0\0".iter().chain(std::iter::repeat(&0));
         let mut reply = [0; 512];
         let got = loop {
             assert!(started.elapsed() < 5 * SECOND, "never cut");
@@ -180,14 +163,8 @@ fn oversized_and_misplaced_and_foreign_messages_are_refused_and_harm_no_other() 
 
 #[test]
 fn flood_of_connections_is_weathered() {
-    let short = Timeouts {
-        idle: MOMENT,
-        ..PATIENT
-    };
-    let options = Options {
-        max_clients: 2,
-        ..options(short)
-    };
+    let short = Timeouts { idle: MOMENT, ..PATIENT };
+    let options = Options { max_clients: 2, ..options(short) };
     with_server(options, echo, |address, _| {
         let flood: Vec<_> = (0..60).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert_eq!(ask_until_seated(address), b"now");
@@ -243,27 +220,17 @@ fn stop_lets_a_running_request_finish_and_ends_the_waiting_links() {
 
 #[test]
 fn stop_cuts_what_runs_past_the_drain_deadline() {
-    let options = Options {
-        drain: MOMENT,
-        ..options(PATIENT)
-    };
+    let options = Options { drain: MOMENT, ..options(PATIENT) };
     let started = Instant::now();
     with_server(options, echo, |address, stop| {
         let mut half = TcpStream::connect(address).unwrap();
         half.set_read_timeout(Some(5 * SECOND)).unwrap();
         half.write_all(b"SERN\x01\0").unwrap();
-        ask(
-            &mut connect(address, PATIENT).unwrap(),
-            b"so the half frame is being read",
-        )
-        .unwrap();
+        ask(&mut connect(address, PATIENT).unwrap(), b"so the half frame is being read").unwrap();
         stop.stop();
         assert_eq!(half.read(&mut [0; 1]).unwrap_or(0), 0, "cut");
     });
-    assert!(
-        started.elapsed() < 5 * SECOND,
-        "the frame's own deadline is later"
-    );
+    assert!(started.elapsed() < 5 * SECOND, "the frame's own deadline is later");
 }
 
 #[test]
@@ -280,30 +247,21 @@ fn port_in_use_is_named_with_what_to_do() {
 fn pinned_certificate_is_accepted_and_any_other_refused() {
     let (ours, other) = (Identity::self_signed().unwrap(), Identity::self_signed().unwrap());
     let (pin, wrong) = (ours.pin(), other.pin());
-    let options = Options {
-        tls: Some(ours),
-        ..options(PATIENT)
-    };
+    let options = Options { tls: Some(ours), ..options(PATIENT) };
     with_server(options, echo, |address, _| {
         let body = vec![7; CAP];
         let mut link = connect_pinned(address, pin, PATIENT).unwrap();
         assert_eq!(ask(&mut link, &body).unwrap(), body);
         let error = connect_pinned(address, wrong, PATIENT).unwrap_err();
         let text = error.to_string();
-        assert!(
-            text.contains(&pin.to_string()) && text.contains(&wrong.to_string()),
-            "{text}"
-        );
+        assert!(text.contains(&pin.to_string()) && text.contains(&wrong.to_string()), "{text}");
         assert_eq!(ask(&mut link, b"on").unwrap(), b"on");
     });
 }
 
 #[test]
 fn plain_client_on_a_tls_port_is_told_so() {
-    let options = Options {
-        tls: Some(Identity::self_signed().unwrap()),
-        ..options(PATIENT)
-    };
+    let options = Options { tls: Some(Identity::self_signed().unwrap()), ..options(PATIENT) };
     with_server(options, echo, |address, _| {
         let error = ask(&mut connect(address, PATIENT).unwrap(), b"hi").unwrap_err();
         assert!(matches!(error, NetError::SpeaksTls), "{error}");
@@ -323,11 +281,7 @@ fn tls_client_on_a_plain_port_is_told_so() {
 fn tls_client_beyond_the_last_seat_is_refused_and_stop_reaches_it_too() {
     let ours = Identity::self_signed().unwrap();
     let pin = ours.pin();
-    let options = Options {
-        max_clients: 1,
-        tls: Some(ours),
-        ..options(PATIENT)
-    };
+    let options = Options { max_clients: 1, tls: Some(ours), ..options(PATIENT) };
     with_server(options, echo, |address, stop| {
         let mut first = connect_pinned(address, pin, PATIENT).unwrap();
         ask(&mut first, b"seated").unwrap();

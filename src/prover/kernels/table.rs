@@ -128,7 +128,11 @@ impl FromIterator<Ext> for Table {
 
 /// g(0) and the leading coefficient of Σ a(X, x)·b(X, x).
 pub(in crate::prover) fn round(a: &Table, b: &Table) -> [Ext; 2] {
-    if a.half().is_multiple_of(Packed::WIDTH) { round_words::<Packed>(a, b) } else { round_words::<Goldilocks>(a, b) }
+    if a.half().is_multiple_of(Packed::WIDTH) {
+        round_words::<Packed>(a, b)
+    } else {
+        round_words::<Goldilocks>(a, b)
+    }
 }
 
 /// Binds the most significant variable.

@@ -17,10 +17,7 @@ pub struct Tolerance {
 
 impl Tolerance {
     /// Exactly known canaries: an honest server never errs on them, and none may be wrong.
-    pub const EXACT: Self = Self {
-        wrong: 0,
-        honest_error: Rate::ZERO,
-    };
+    pub const EXACT: Self = Self { wrong: 0, honest_error: Rate::ZERO };
     /// The largest tolerance the bound sums over.
     pub const MAX_WRONG: u64 = 1 << 10;
 
@@ -30,10 +27,7 @@ impl Tolerance {
     /// `wrong` exceeds [`Tolerance::MAX_WRONG`].
     pub fn new(wrong: u64, honest_error: Rate) -> Result<Self, CanaryError> {
         if wrong > Self::MAX_WRONG {
-            return Err(CanaryError::Tolerance {
-                tolerance: wrong,
-                limit: Self::MAX_WRONG,
-            });
+            return Err(CanaryError::Tolerance { tolerance: wrong, limit: Self::MAX_WRONG });
         }
         Ok(Self { wrong, honest_error })
     }
@@ -114,11 +108,7 @@ impl<'a> Cheats<'a> {
             .map(|j| ln_choose(canaries, j) + ln_lower_tail(canaries - j, honest_error, wrong - j))
             .collect();
         let ln_honest = ln_lower_tail(canaries, honest_error, wrong);
-        Self {
-            mix,
-            forgiven,
-            ln_honest,
-        }
+        Self { mix, forgiven, ln_honest }
     }
 
     /// max over m of ln P(m).
@@ -158,11 +148,7 @@ impl<'a> Cheats<'a> {
             Some(weight + ln_choose(self.mix.queries(), groups))
         });
         let ways = ln_sum(ways);
-        if ways == f64::NEG_INFINITY {
-            ways
-        } else {
-            ways - self.ln_sets(h, rho)
-        }
+        if ways == f64::NEG_INFINITY { ways } else { ways - self.ln_sets(h, rho) }
     }
 
     /// At h = b, the tangents at `a` less ln C(N, bB + ρ). With ln P(a) it bounds the block; `a` exceeds every i.
@@ -185,11 +171,7 @@ impl<'a> Cheats<'a> {
 
     /// (i, d_j) for the j = ρ + iB that are forgiven.
     fn terms(&self, rho: u64) -> impl Iterator<Item = (u64, f64)> {
-        let of_rho = self
-            .forgiven
-            .iter()
-            .skip(rho as usize)
-            .step_by(self.mix.copies() as usize);
+        let of_rho = self.forgiven.iter().skip(rho as usize).step_by(self.mix.copies() as usize);
         (0..).zip(of_rho.copied())
     }
 

@@ -24,11 +24,7 @@ impl Rate {
     /// # Errors
     /// `value` is not in [0, 1).
     pub fn new(value: f64) -> Result<Self, CanaryError> {
-        if (0.0..1.0).contains(&value) {
-            Ok(Self(value))
-        } else {
-            Err(CanaryError::Rate { value })
-        }
+        if (0.0..1.0).contains(&value) { Ok(Self(value)) } else { Err(CanaryError::Rate { value }) }
     }
 
     /// The rate as a number.
@@ -49,11 +45,7 @@ impl Level {
     /// # Errors
     /// `value` is not in (0, ½].
     pub fn new(value: f64) -> Result<Self, CanaryError> {
-        if value > 0.0 && value <= 0.5 {
-            Ok(Self(value))
-        } else {
-            Err(CanaryError::Level { value })
-        }
+        if value > 0.0 && value <= 0.5 { Ok(Self(value)) } else { Err(CanaryError::Level { value }) }
     }
 
     /// The level as a number.
@@ -109,10 +101,7 @@ impl Tally {
     /// More wrong than asked, or more asked than [`Tally::MAX_ASKED`].
     pub fn new(asked: u64, wrong: u64) -> Result<Self, CanaryError> {
         if asked > Self::MAX_ASKED {
-            return Err(CanaryError::TooManyCanaries {
-                asked,
-                limit: Self::MAX_ASKED,
-            });
+            return Err(CanaryError::TooManyCanaries { asked, limit: Self::MAX_ASKED });
         }
         if wrong > asked {
             return Err(CanaryError::Tally { wrong, asked });
@@ -184,11 +173,7 @@ pub(super) fn threshold(n: u64, p: Rate, alpha: Level) -> u64 {
 
 /// P(Bin(n, p) ≤ c), 0 ≤ p ≤ 1.
 pub(super) fn lower_tail(n: u64, p: f64, c: u64) -> f64 {
-    if c >= n {
-        1.0
-    } else {
-        beta_reg(n - c, c + 1, 1.0 - p)
-    }
+    if c >= n { 1.0 } else { beta_reg(n - c, c + 1, 1.0 - p) }
 }
 
 /// P(Bin(n, p) > c), 0 ≤ p ≤ 1.
@@ -203,11 +188,7 @@ pub(super) fn ln_chance(n: u64, p: Rate, k: u64) -> f64 {
         return f64::NEG_INFINITY;
     }
     let ln_right = (n - k) as f64 * (-p).ln_1p();
-    if k == 0 {
-        ln_right
-    } else {
-        ln_choose(n, k) + k as f64 * p.ln() + ln_right
-    }
+    if k == 0 { ln_right } else { ln_choose(n, k) + k as f64 * p.ln() + ln_right }
 }
 
 /// ln P(Bin(n, p) ≤ c), finite even where the probability is below what an `f64` holds.
@@ -300,10 +281,7 @@ mod tests {
             for c in 0..=n {
                 sum += ln_chance(n, p, c).exp();
                 assert!((lower_tail(n, p.value(), c) - sum).abs() < 1e-10, "{n} {c}");
-                assert!(
-                    (upper_tail(n, p.value(), c) - (1.0 - sum)).abs() < 1e-10,
-                    "{n} {c}"
-                );
+                assert!((upper_tail(n, p.value(), c) - (1.0 - sum)).abs() < 1e-10, "{n} {c}");
             }
         }
     }
@@ -314,10 +292,7 @@ mod tests {
         let expected = -20_000.0 * 2f64.ln() + 20_001f64.ln();
         assert!((ln_lower_tail(20_000, half, 1) - expected).abs() < 1e-6);
         let (series, direct) = (ln_lower_tail(1150, half, 150), lower_tail(1150, 0.5, 150).ln());
-        assert!(
-            (series - direct).abs() < 1e-6 && direct < -300.0,
-            "{series} {direct}"
-        );
+        assert!((series - direct).abs() < 1e-6 && direct < -300.0, "{series} {direct}");
     }
 
     /// Coverage is exact arithmetic, no sampling: the chance that the interval misses the rate is a finite sum.
@@ -348,10 +323,7 @@ mod tests {
         assert!((none.error_at_most(alpha) - (1.0 - 0.05f64.powf(1.0 / 59.0))).abs() < 1e-12);
         assert_eq!(none.error_at_least(alpha), 0.0);
         let empty = Tally::default();
-        assert_eq!(
-            (empty.error_at_least(alpha), empty.error_at_most(alpha)),
-            (0.0, 1.0)
-        );
+        assert_eq!((empty.error_at_least(alpha), empty.error_at_most(alpha)), (0.0, 1.0));
     }
 
     proptest! {

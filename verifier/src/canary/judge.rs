@@ -196,8 +196,7 @@ impl Assessment {
     /// The smallest drop in accuracy below the claim that T canaries detect with probability ≥ 1 − β.
     #[must_use]
     pub fn detectable_drop(&self) -> Option<f64> {
-        self.detectable_error
-            .map(|error| error - self.claimed_error.value())
+        self.detectable_error.map(|error| error - self.claimed_error.value())
     }
 }
 
@@ -210,12 +209,7 @@ pub fn judge(
     outcomes: &[Outcome],
     disagreements: &[Disagreement],
 ) -> Result<Judgement, CanaryError> {
-    let Criteria {
-        claimed_error,
-        alpha,
-        beta,
-        ..
-    } = *criteria;
+    let Criteria { claimed_error, alpha, beta, .. } = *criteria;
     let tally = |wrong_of: fn(&Canary) -> Option<bool>| {
         let checked = outcomes.iter().filter_map(|outcome| wrong_of(&outcome.canary));
         let (asked, wrong) = checked.fold((0, 0), |(asked, wrong), x| (asked + 1, wrong + u64::from(x)));
@@ -231,11 +225,7 @@ pub fn judge(
         (true, false) => Verdict::Inconclusive { missing },
         (true, true) => Verdict::Accepted,
     };
-    Ok(Judgement {
-        verdict,
-        labelled,
-        reference,
-    })
+    Ok(Judgement { verdict, labelled, reference })
 }
 
 impl Canary {
@@ -264,20 +254,13 @@ fn reasons(
 ) -> Vec<Reason> {
     let wrong = labelled.tally.wrong();
     let mut reasons: Vec<_> = disagreements.iter().cloned().map(Reason::Copies).collect();
-    let differing = outcomes
-        .iter()
-        .filter(|outcome| outcome.canary.differs() == Some(true));
-    reasons.extend(differing.map(|outcome| Reason::Reference {
-        position: outcome.position,
-    }));
+    let differing = outcomes.iter().filter(|outcome| outcome.canary.differs() == Some(true));
+    reasons.extend(differing.map(|outcome| Reason::Reference { position: outcome.position }));
     if let Some(tolerance) = criteria.tolerance.filter(|&tolerance| wrong > tolerance) {
         reasons.push(Reason::Tolerance { wrong, tolerance });
     }
     if labelled.fails() {
-        reasons.push(Reason::ErrorRate {
-            wrong,
-            threshold: labelled.threshold,
-        });
+        reasons.push(Reason::ErrorRate { wrong, threshold: labelled.threshold });
     }
     reasons
 }
@@ -291,16 +274,10 @@ fn missing(criteria: &Criteria, labelled: &Assessment, reference: &Assessment) -
     let short_of =
         |least: Option<f64>, assured: f64| least.filter(|least| least.is_nan() || assured < *least);
     if let Some(least) = short_of(criteria.least_accuracy, labelled.assured()) {
-        missing.push(Missing::Accuracy {
-            assured: labelled.assured(),
-            least,
-        });
+        missing.push(Missing::Accuracy { assured: labelled.assured(), least });
     }
     if let Some(least) = short_of(criteria.least_agreement, reference.assured()) {
-        missing.push(Missing::Agreement {
-            assured: reference.assured(),
-            least,
-        });
+        missing.push(Missing::Agreement { assured: reference.assured(), least });
     }
     missing
 }

@@ -45,12 +45,7 @@ impl Ledger {
     /// An empty ledger for the claim p0 = `claimed_error`, which it fails falsely with probability at most `alpha`.
     #[must_use]
     pub fn open(claimed_error: Rate, alpha: Level) -> Self {
-        Self {
-            claimed_error,
-            alpha,
-            tally: Tally::default(),
-            standing: Standing::Stands,
-        }
+        Self { claimed_error, alpha, tally: Tally::default(), standing: Standing::Stands }
     }
 
     /// Enter one session's labelled canaries and see where the claim stands.
@@ -58,10 +53,7 @@ impl Ledger {
     /// # Errors
     /// The ledger would exceed [`Tally::MAX_ASKED`]; it is left as it was.
     pub fn enter(&mut self, session: Tally) -> Result<Standing, CanaryError> {
-        let (asked, wrong) = (
-            self.tally.asked() + session.asked(),
-            self.tally.wrong() + session.wrong(),
-        );
+        let (asked, wrong) = (self.tally.asked() + session.asked(), self.tally.wrong() + session.wrong());
         self.tally = Tally::new(asked, wrong)?;
         if self.ln_wealth() >= -self.alpha.value().ln() {
             self.standing = Standing::Failed;
@@ -159,10 +151,7 @@ mod tests {
     #[test]
     fn ledger_once_failed_stays_failed() {
         let mut ledger = ledger(0.02, 1e-3, 20, 20);
-        assert_eq!(
-            ledger.enter(Tally::new(100_000, 0).unwrap()),
-            Ok(Standing::Failed)
-        );
+        assert_eq!(ledger.enter(Tally::new(100_000, 0).unwrap()), Ok(Standing::Failed));
         assert!(ledger.ln_wealth() < 0.0);
     }
 
@@ -176,10 +165,7 @@ mod tests {
     fn ledger_full_refused_and_unchanged() {
         let mut ledger = ledger(0.02, 1e-3, Tally::MAX_ASKED, 100);
         let before = ledger;
-        assert!(matches!(
-            ledger.enter(Tally::new(1, 0).unwrap()),
-            Err(CanaryError::TooManyCanaries { .. })
-        ));
+        assert!(matches!(ledger.enter(Tally::new(1, 0).unwrap()), Err(CanaryError::TooManyCanaries { .. })));
         assert_eq!(ledger, before);
     }
 

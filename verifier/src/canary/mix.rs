@@ -29,21 +29,10 @@ impl Mix {
         if copies == 0 {
             return Err(CanaryError::NoCopies);
         }
-        let positions = queries
-            .checked_mul(copies)
-            .and_then(|asked| asked.checked_add(canaries));
+        let positions = queries.checked_mul(copies).and_then(|asked| asked.checked_add(canaries));
         match positions {
-            Some(n) if n <= Self::MAX_POSITIONS => Ok(Self {
-                queries,
-                copies,
-                canaries,
-            }),
-            _ => Err(CanaryError::TooManyPositions {
-                queries,
-                copies,
-                canaries,
-                limit: Self::MAX_POSITIONS,
-            }),
+            Some(n) if n <= Self::MAX_POSITIONS => Ok(Self { queries, copies, canaries }),
+            _ => Err(CanaryError::TooManyPositions { queries, copies, canaries, limit: Self::MAX_POSITIONS }),
         }
     }
 
@@ -97,11 +86,7 @@ impl TryFrom<Unchecked> for Mix {
     type Error = CanaryError;
 
     fn try_from(read: Unchecked) -> Result<Self, CanaryError> {
-        let Unchecked {
-            queries,
-            copies,
-            canaries,
-        } = read;
+        let Unchecked { queries, copies, canaries } = read;
         Self::new(queries, copies, canaries)
     }
 }
@@ -113,14 +98,8 @@ mod tests {
 
     #[test]
     fn mix_overflowing_product_refused() {
-        assert!(matches!(
-            Mix::new(u64::MAX, 2, 0),
-            Err(CanaryError::TooManyPositions { .. })
-        ));
-        assert!(matches!(
-            Mix::new(1, 1, u64::MAX),
-            Err(CanaryError::TooManyPositions { .. })
-        ));
+        assert!(matches!(Mix::new(u64::MAX, 2, 0), Err(CanaryError::TooManyPositions { .. })));
+        assert!(matches!(Mix::new(1, 1, u64::MAX), Err(CanaryError::TooManyPositions { .. })));
         assert!(Mix::new(1, 1, Mix::MAX_POSITIONS - 1).is_ok());
         assert_eq!(Mix::new(0, 1, 1), Err(CanaryError::NoQueries));
         assert_eq!(Mix::new(1, 0, 1), Err(CanaryError::NoCopies));

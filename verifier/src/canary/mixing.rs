@@ -142,15 +142,10 @@ impl Layout {
 
     /// What each position holds, in order.
     pub fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.items
-            .iter()
-            .map(|&item| match item.checked_sub(self.mix.asked()) {
-                None => Slot::Query {
-                    query: item / self.mix.copies(),
-                    copy: item % self.mix.copies(),
-                },
-                Some(index) => Slot::Canary { index },
-            })
+        self.items.iter().map(|&item| match item.checked_sub(self.mix.asked()) {
+            None => Slot::Query { query: item / self.mix.copies(), copy: item % self.mix.copies() },
+            Some(index) => Slot::Canary { index },
+        })
     }
 
     /// The batch: at each position the question it holds.
@@ -176,24 +171,17 @@ impl Layout {
         let positions = (0..).map(Position);
         let mut by_item: Vec<_> = self.items.iter().zip(positions.zip(answers)).collect();
         by_item.sort_unstable_by_key(|&(&item, _)| item);
-        let mut sorted = by_item
-            .into_iter()
-            .map(|(_, (position, answer))| Answered { position, answer });
+        let mut sorted = by_item.into_iter().map(|(_, (position, answer))| Answered { position, answer });
         let groups = (0..self.mix.queries())
             .filter_map(|query| group(query, &mut sorted.by_ref().take(self.mix.copies() as usize)))
             .collect();
-        Ok(Collected {
-            groups,
-            canaries: sorted.collect(),
-        })
+        Ok(Collected { groups, canaries: sorted.collect() })
     }
 }
 
 impl fmt::Debug for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Layout")
-            .field("mix", &self.mix)
-            .finish_non_exhaustive()
+        f.debug_struct("Layout").field("mix", &self.mix).finish_non_exhaustive()
     }
 }
 
@@ -209,32 +197,18 @@ impl fmt::Display for Counted {
 
 /// What the B copies of one query say; `None` if there is none, which no [`Mix`] allows.
 fn group<T: PartialEq>(query: u64, copies: &mut impl Iterator<Item = Answered<T>>) -> Option<Group<T>> {
-    let Answered {
-        position: first,
-        answer,
-    } = copies.next()?;
-    let differing: Vec<_> = copies
-        .filter(|copy| copy.answer != answer)
-        .map(|copy| copy.position)
-        .collect();
+    let Answered { position: first, answer } = copies.next()?;
+    let differing: Vec<_> = copies.filter(|copy| copy.answer != answer).map(|copy| copy.position).collect();
     Some(if differing.is_empty() {
         Group::Agreed { answer }
     } else {
-        Group::Disagreed(Disagreement {
-            query,
-            first,
-            differing,
-        })
+        Group::Disagreed(Disagreement { query, first, differing })
     })
 }
 
 fn count(what: Counted, expected: u64, got: usize) -> Result<(), MixingError> {
     let got = got as u64;
-    if got == expected {
-        Ok(())
-    } else {
-        Err(MixingError::Count { what, expected, got })
-    }
+    if got == expected { Ok(()) } else { Err(MixingError::Count { what, expected, got }) }
 }
 
 #[cfg(test)]
@@ -258,21 +232,12 @@ mod tests {
         let mut coins = Seeded::new(1);
         let mut seen = BTreeMap::<Vec<u64>, u32>::new();
         for _ in 0..RUNS {
-            *seen
-                .entry(Layout::shuffle(&mix, &mut |n| coins.below(n)).unwrap().items)
-                .or_default() += 1;
+            *seen.entry(Layout::shuffle(&mix, &mut |n| coins.below(n)).unwrap().items).or_default() += 1;
         }
         let expected = f64::from(RUNS / 24);
-        let chi: f64 = seen
-            .values()
-            .map(|&n| (f64::from(n) - expected).powi(2) / expected)
-            .sum();
+        let chi: f64 = seen.values().map(|&n| (f64::from(n) - expected).powi(2) / expected).sum();
         // 23 degrees of freedom: 61 is exceeded with probability 3·10⁻⁵.
-        assert!(
-            seen.len() == 24 && chi < 61.0,
-            "{} orders, χ² = {chi}",
-            seen.len()
-        );
+        assert!(seen.len() == 24 && chi < 61.0, "{} orders, χ² = {chi}", seen.len());
     }
 
     #[test]
@@ -290,20 +255,14 @@ mod tests {
         let refused = |what, expected, got| Err(MixingError::Count { what, expected, got });
         assert_eq!(layout.arrange(&[1], &[1]), refused(Counted::Queries, 2, 1));
         assert_eq!(layout.arrange(&[1, 2], &[]), refused(Counted::Canaries, 1, 0));
-        assert_eq!(
-            layout.collect(vec![0; 6]).unwrap_err(),
-            refused(Counted::Answers, 5, 6).unwrap_err()
-        );
+        assert_eq!(layout.collect(vec![0; 6]).unwrap_err(), refused(Counted::Answers, 5, 6).unwrap_err());
     }
 
     #[test]
     fn layout_printed_shows_no_position() {
         let layout = shuffled(&Mix::new(1, 1, 1).unwrap(), 3);
         let shown = format!("{layout:?}");
-        assert_eq!(
-            shown,
-            "Layout { mix: Mix { queries: 1, copies: 1, canaries: 1 }, .. }"
-        );
+        assert_eq!(shown, "Layout { mix: Mix { queries: 1, copies: 1, canaries: 1 }, .. }");
     }
 
     proptest! {

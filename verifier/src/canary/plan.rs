@@ -33,11 +33,7 @@ impl Plan {
     /// What `mix` gives under `tolerance`.
     #[must_use]
     pub fn of(mix: Mix, tolerance: &Tolerance) -> Self {
-        Self {
-            mix,
-            overhead: mix.overhead(),
-            bits: -bounds::undetected_log2(&mix, tolerance),
-        }
+        Self { mix, overhead: mix.overhead(), bits: -bounds::undetected_log2(&mix, tolerance) }
     }
 
     fn reaches(&self, bits: u32) -> bool {
@@ -59,10 +55,7 @@ pub fn plan(queries: u64, bits: u32) -> Result<Plan, CanaryError> {
     let mut best: Option<Plan> = None;
     for copies in 1..=MAX_COPIES {
         let limit = best.map_or(Mix::MAX_POSITIONS, |plan| plan.mix.positions());
-        let Some(room) = queries
-            .checked_mul(copies)
-            .and_then(|asked| limit.checked_sub(asked))
-        else {
+        let Some(room) = queries.checked_mul(copies).and_then(|asked| limit.checked_sub(asked)) else {
             break;
         };
         if let Some(found) = fewest_canaries(queries, copies, room, bits)?
@@ -116,10 +109,7 @@ fn check(queries: u64, bits: u32) -> Result<(), CanaryError> {
         return Err(CanaryError::NoQueries);
     }
     if bits == 0 || bits > MAX_BITS {
-        return Err(CanaryError::Bits {
-            bits,
-            limit: MAX_BITS,
-        });
+        return Err(CanaryError::Bits { bits, limit: MAX_BITS });
     }
     Mix::new(queries, 1, 0).map(|_| ())
 }

@@ -38,10 +38,7 @@ pub fn labelled_canaries(
 ) -> Result<QualityPlan, CanaryError> {
     let (p0, p1) = (claimed.value(), alternative.value());
     if p1 <= p0 {
-        return Err(CanaryError::NotWorse {
-            claimed: p0,
-            alternative: p1,
-        });
+        return Err(CanaryError::NotWorse { claimed: p0, alternative: p1 });
     }
     let (mut low, mut high) = (1, Tally::MAX_ASKED);
     while low < high {
@@ -59,17 +56,10 @@ pub fn labelled_canaries(
             c += 1;
         }
         if lower_tail(canaries, p1, c) <= beta.value() {
-            return Ok(QualityPlan {
-                canaries,
-                threshold: c,
-            });
+            return Ok(QualityPlan { canaries, threshold: c });
         }
     }
-    Err(CanaryError::TooClose {
-        claimed: p0,
-        alternative: p1,
-        limit: Tally::MAX_ASKED,
-    })
+    Err(CanaryError::TooClose { claimed: p0, alternative: p1, limit: Tally::MAX_ASKED })
 }
 
 /// T = ⌈ln β / ln(1−δ)⌉ reference canaries: a server differing at rate δ = `disagreement` slips through with ≤ `beta`.
@@ -79,18 +69,11 @@ pub fn labelled_canaries(
 pub fn reference_canaries(disagreement: Rate, beta: Level) -> Result<u64, CanaryError> {
     let delta = disagreement.value();
     if delta == 0.0 {
-        return Err(CanaryError::NotWorse {
-            claimed: 0.0,
-            alternative: 0.0,
-        });
+        return Err(CanaryError::NotWorse { claimed: 0.0, alternative: 0.0 });
     }
     let canaries = (beta.value().ln() / (-delta).ln_1p() * (1.0 - ROUNDING)).ceil();
     if canaries > Tally::MAX_ASKED as f64 {
-        return Err(CanaryError::TooClose {
-            claimed: 0.0,
-            alternative: delta,
-            limit: Tally::MAX_ASKED,
-        });
+        return Err(CanaryError::TooClose { claimed: 0.0, alternative: delta, limit: Tally::MAX_ASKED });
     }
     Ok((canaries as u64).max(1))
 }
@@ -124,10 +107,7 @@ mod tests {
     /// Every T from 1 on, each with its own threshold.
     fn by_trying_all(claimed: Rate, alternative: Rate, alpha: Level, beta: Level) -> QualityPlan {
         (1..)
-            .map(|canaries| QualityPlan {
-                canaries,
-                threshold: threshold(canaries, claimed, alpha),
-            })
+            .map(|canaries| QualityPlan { canaries, threshold: threshold(canaries, claimed, alpha) })
             .find(|plan| lower_tail(plan.canaries, alternative.value(), plan.threshold) <= beta.value())
             .unwrap()
     }
@@ -151,14 +131,8 @@ mod tests {
             labelled_canaries(rate(0.5), rate(0.500_001), both, both),
             Err(CanaryError::TooClose { .. })
         ));
-        assert!(matches!(
-            reference_canaries(rate(1e-9), both),
-            Err(CanaryError::TooClose { .. })
-        ));
-        assert!(matches!(
-            reference_canaries(rate(0.0), both),
-            Err(CanaryError::NotWorse { .. })
-        ));
+        assert!(matches!(reference_canaries(rate(1e-9), both), Err(CanaryError::TooClose { .. })));
+        assert!(matches!(reference_canaries(rate(0.0), both), Err(CanaryError::NotWorse { .. })));
     }
 
     #[test]

@@ -166,7 +166,9 @@ mod tests {
             let input = Port { shape: vec![inputs], exponent: 0, range: Range { low: 0, high: 1 } };
             let mut builder = Builder::new(input).expect("sized");
             let dense = Op::MatMul(Linear::dense(inputs, outputs, 0));
-            builder.push("dense", dense, &[Wire::INPUT], Some(Range { low: 0, high: 1 })).expect("consistent");
+            builder
+                .push("dense", dense, &[Wire::INPUT], Some(Range { low: 0, high: 1 }))
+                .expect("consistent");
             let layout = Layout::of(&builder.finish().expect("one node"));
             let shape = Shape::of(&layout);
             assert_eq!(shape.row_bits() + shape.column_bits(), layout.bits());

@@ -48,9 +48,7 @@ fn undetected_exact_canaries_best_cheat_is_one_query_or_all() {
             for canaries in [0, 1, 2, 5, 17, 80, 300, 5000] {
                 let mix = Mix::new(queries, copies, canaries).unwrap();
                 let cheats = Cheats::of(&mix, &Tolerance::EXACT);
-                let all = (1..=queries)
-                    .map(|g| cheats.ln_chance(g, 0))
-                    .fold(f64::NEG_INFINITY, f64::max);
+                let all = (1..=queries).map(|g| cheats.ln_chance(g, 0)).fold(f64::NEG_INFINITY, f64::max);
                 assert!((exact_ends(&mix) - all).abs() < 1e-9, "{mix:?}");
             }
         }
@@ -70,19 +68,15 @@ fn undetected_tolerance_beyond_copies_largest_term_is_no_bound() {
 
 #[test]
 fn undetected_million_queries_with_tolerance_equals_scan_of_every_cheat() {
-    for (queries, copies, canaries, c, p0) in [
-        (1_000_000, 3, 1360, 44, 0.02),
-        (200_000, 1, 3, 2, 0.0),
-        (300_000, 2, 2_000_000, 9, 1e-6),
-    ] {
+    for (queries, copies, canaries, c, p0) in
+        [(1_000_000, 3, 1360, 44, 0.02), (200_000, 1, 3, 2, 0.0), (300_000, 2, 2_000_000, 9, 1e-6)]
+    {
         let mix = Mix::new(queries, copies, canaries).unwrap();
         let tolerance = Tolerance::new(c, Rate::new(p0).unwrap()).unwrap();
         let cheats = Cheats::of(&mix, &tolerance);
         let ends = (copies..2_000).chain(copies * queries..=copies * queries + c);
         let sparse = (1..1_000).map(|k| k * copies * queries / 1_000);
-        let scanned = ends
-            .chain(sparse)
-            .map(|m| cheats.ln_chance(m / copies, m % copies) / LN_2);
+        let scanned = ends.chain(sparse).map(|m| cheats.ln_chance(m / copies, m % copies) / LN_2);
         let scanned = scanned.fold(f64::NEG_INFINITY, f64::max).min(0.0);
         let got = undetected_log2(&mix, &tolerance);
         assert!((got - scanned).abs() < 1e-6, "{mix:?}: {got} {scanned}");
@@ -95,20 +89,11 @@ fn undetected_share(mix: &Mix, c: u64, p0: f64, corrupted: u64, runs: u32) -> f6
     let mut undetected = 0;
     for _ in 0..runs {
         let layout = Layout::shuffle(mix, &mut |n| coins.below(n)).unwrap();
-        let answers: Vec<bool> = (0..mix.positions())
-            .map(|position| position >= corrupted)
-            .collect();
+        let answers: Vec<bool> = (0..mix.positions()).map(|position| position >= corrupted).collect();
         let collected = layout.collect(answers).unwrap();
-        let consistent = collected
-            .groups
-            .iter()
-            .all(|group| matches!(group, Group::Agreed { .. }));
+        let consistent = collected.groups.iter().all(|group| matches!(group, Group::Agreed { .. }));
         let harmed = collected.groups.contains(&Group::Agreed { answer: false });
-        let wrong = collected
-            .canaries
-            .iter()
-            .filter(|canary| !canary.answer || coins.unit() < p0)
-            .count();
+        let wrong = collected.canaries.iter().filter(|canary| !canary.answer || coins.unit() < p0).count();
         undetected += u32::from(consistent && harmed && wrong as u64 <= c);
     }
     f64::from(undetected) / f64::from(runs)
@@ -134,10 +119,7 @@ fn undetected_simulated_cheat_meets_its_probability_and_the_bound() {
         let expected = undetected_log2_at(&mix, &tolerance, m).exp2();
         let seen = undetected_share(&mix, c, p0, m, RUNS);
         let error = (expected * (1.0 - expected) / f64::from(RUNS)).sqrt();
-        assert!(
-            (seen - expected).abs() <= 5.0 * error,
-            "{mix:?} m={m}: {seen} {expected}"
-        );
+        assert!((seen - expected).abs() <= 5.0 * error, "{mix:?} m={m}: {seen} {expected}");
         assert!(expected <= undetected_log2(&mix, &tolerance).exp2() * (1.0 + 1e-12));
     }
 }

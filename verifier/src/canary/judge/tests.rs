@@ -17,16 +17,11 @@ fn criteria() -> Criteria {
 }
 
 fn at(position: usize, canary: Canary) -> Outcome {
-    Outcome {
-        position: Position(position as u64),
-        canary,
-    }
+    Outcome { position: Position(position as u64), canary }
 }
 
 fn labelled(asked: usize, wrong: usize) -> Vec<Outcome> {
-    (0..asked)
-        .map(|i| at(i, Canary::Labelled { right: i >= wrong }))
-        .collect()
+    (0..asked).map(|i| at(i, Canary::Labelled { right: i >= wrong })).collect()
 }
 
 fn verdict(criteria: &Criteria, outcomes: &[Outcome]) -> Verdict {
@@ -38,22 +33,11 @@ fn judge_wrong_up_to_threshold_not_rejected_one_more_rejected() {
     let at_threshold = judge(&criteria(), &labelled(291, 14), &[]).unwrap();
     assert_eq!(at_threshold.labelled.threshold, 14);
     assert_eq!(at_threshold.verdict, Verdict::Accepted);
-    let demanding = Criteria {
-        least_accuracy: Some(0.95),
-        ..criteria()
-    };
-    assert!(matches!(
-        verdict(&demanding, &labelled(291, 14)),
-        Verdict::Inconclusive { .. }
-    ));
+    let demanding = Criteria { least_accuracy: Some(0.95), ..criteria() };
+    assert!(matches!(verdict(&demanding, &labelled(291, 14)), Verdict::Inconclusive { .. }));
     assert_eq!(
         verdict(&criteria(), &labelled(291, 15)),
-        Verdict::Rejected {
-            reasons: vec![Reason::ErrorRate {
-                wrong: 15,
-                threshold: 14
-            }]
-        }
+        Verdict::Rejected { reasons: vec![Reason::ErrorRate { wrong: 15, threshold: 14 }] }
     );
 }
 
@@ -62,38 +46,21 @@ fn judge_few_wrong_accepted_when_assured() {
     let judgement = judge(&criteria(), &labelled(291, 5), &[]).unwrap();
     assert_eq!(judgement.verdict, Verdict::Accepted);
     assert!(judgement.labelled.assured() >= 0.90 && judgement.labelled.error_at_least < 5.0 / 291.0);
-    let demanding = Criteria {
-        least_accuracy: Some(0.99),
-        ..criteria()
-    };
+    let demanding = Criteria { least_accuracy: Some(0.99), ..criteria() };
     assert!(matches!(
         verdict(&demanding, &labelled(291, 5)),
         Verdict::Inconclusive { missing } if matches!(missing[..], [Missing::Accuracy { least: 0.99, .. }])
     ));
-    let senseless = Criteria {
-        least_accuracy: Some(f64::NAN),
-        ..criteria()
-    };
-    assert!(matches!(
-        verdict(&senseless, &labelled(291, 0)),
-        Verdict::Inconclusive { .. }
-    ));
+    let senseless = Criteria { least_accuracy: Some(f64::NAN), ..criteria() };
+    assert!(matches!(verdict(&senseless, &labelled(291, 0)), Verdict::Inconclusive { .. }));
 }
 
 #[test]
 fn judge_tolerance_exceeded_rejected() {
-    let strict = Criteria {
-        tolerance: Some(3),
-        ..criteria()
-    };
+    let strict = Criteria { tolerance: Some(3), ..criteria() };
     assert_eq!(
         verdict(&strict, &labelled(291, 4)),
-        Verdict::Rejected {
-            reasons: vec![Reason::Tolerance {
-                wrong: 4,
-                tolerance: 3
-            }]
-        }
+        Verdict::Rejected { reasons: vec![Reason::Tolerance { wrong: 4, tolerance: 3 }] }
     );
     assert_eq!(verdict(&strict, &labelled(291, 3)), Verdict::Accepted);
 }
@@ -103,84 +70,41 @@ fn judge_one_reference_differs_rejected_and_named() {
     let mut outcomes = labelled(291, 0);
     outcomes.extend((291..391).map(|i| at(i, Canary::Reference { equal: i != 300 })));
     let judgement = judge(&criteria(), &outcomes, &[]).unwrap();
-    let reasons = vec![Reason::Reference {
-        position: Position(300),
-    }];
+    let reasons = vec![Reason::Reference { position: Position(300) }];
     assert_eq!(judgement.verdict, Verdict::Rejected { reasons });
     assert_eq!(judgement.reference.tally, Tally::new(100, 1).unwrap());
 }
 
 #[test]
 fn judge_copies_disagree_rejected_and_named() {
-    let disagreement = Disagreement {
-        query: 4,
-        first: Position(9),
-        differing: vec![Position(2)],
-    };
-    let judgement = judge(
-        &criteria(),
-        &labelled(291, 0),
-        std::slice::from_ref(&disagreement),
-    )
-    .unwrap();
-    assert_eq!(
-        judgement.verdict,
-        Verdict::Rejected {
-            reasons: vec![Reason::Copies(disagreement)]
-        }
-    );
+    let disagreement = Disagreement { query: 4, first: Position(9), differing: vec![Position(2)] };
+    let judgement = judge(&criteria(), &labelled(291, 0), std::slice::from_ref(&disagreement)).unwrap();
+    assert_eq!(judgement.verdict, Verdict::Rejected { reasons: vec![Reason::Copies(disagreement)] });
 }
 
 #[test]
 fn judge_nothing_tested_inconclusive() {
-    let undemanding = Criteria {
-        least_accuracy: None,
-        ..criteria()
-    };
+    let undemanding = Criteria { least_accuracy: None, ..criteria() };
     let judgement = judge(&undemanding, &[], &[]).unwrap();
-    assert_eq!(
-        judgement.verdict,
-        Verdict::Inconclusive {
-            missing: vec![Missing::Canaries]
-        }
-    );
-    assert_eq!(
-        (
-            judgement.labelled.error_at_most,
-            judgement.labelled.detectable_error
-        ),
-        (1.0, None)
-    );
+    assert_eq!(judgement.verdict, Verdict::Inconclusive { missing: vec![Missing::Canaries] });
+    assert_eq!((judgement.labelled.error_at_most, judgement.labelled.detectable_error), (1.0, None));
 }
 
 #[test]
 fn judge_references_alone_assure_agreement() {
-    let outcomes: Vec<_> = (0..135)
-        .map(|i| at(i, Canary::Reference { equal: true }))
-        .collect();
-    let wanted = Criteria {
-        least_accuracy: None,
-        least_agreement: Some(0.95),
-        ..criteria()
-    };
+    let outcomes: Vec<_> = (0..135).map(|i| at(i, Canary::Reference { equal: true })).collect();
+    let wanted = Criteria { least_accuracy: None, least_agreement: Some(0.95), ..criteria() };
     let judgement = judge(&wanted, &outcomes, &[]).unwrap();
     assert_eq!(judgement.verdict, Verdict::Accepted);
     assert!(judgement.reference.detectable_error.unwrap() <= 0.05);
-    assert!(matches!(
-        verdict(&wanted, &outcomes[..134]),
-        Verdict::Inconclusive { .. }
-    ));
+    assert!(matches!(verdict(&wanted, &outcomes[..134]), Verdict::Inconclusive { .. }));
 }
 
 #[test]
 fn judgement_through_json_unchanged() {
     let mut outcomes = labelled(291, 40);
     outcomes.push(at(291, Canary::Reference { equal: false }));
-    let disagreement = Disagreement {
-        query: 0,
-        first: Position(300),
-        differing: vec![Position(301)],
-    };
+    let disagreement = Disagreement { query: 0, first: Position(300), differing: vec![Position(301)] };
     let judgement = judge(&criteria(), &outcomes, &[disagreement]).unwrap();
     let json = serde_json::to_value(&judgement).unwrap();
     assert_eq!(json["verdict"]["verdict"], "rejected");
@@ -193,12 +117,7 @@ fn judgement_through_json_unchanged() {
 
 #[test]
 fn detectable_error_of_planned_run_is_at_most_the_planned_alternative() {
-    let Criteria {
-        claimed_error,
-        alpha,
-        beta,
-        ..
-    } = criteria();
+    let Criteria { claimed_error, alpha, beta, .. } = criteria();
     let planned = labelled_canaries(claimed_error, Rate::new(0.10).unwrap(), alpha, beta).unwrap();
     let assess = |asked| Assessment::of(Tally::new(asked, 0).unwrap(), claimed_error, alpha, beta);
     assert!(assess(planned.canaries).detectable_error.unwrap() <= 0.10);

@@ -29,56 +29,23 @@ struct Case {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Ask {
-    Plan {
-        queries: u64,
-        bits: u32,
-    },
-    Bound {
-        queries: u64,
-        copies: u64,
-        canaries: u64,
-        wrong: u64,
-        honest_error: f64,
-    },
-    Labelled {
-        claimed_error: f64,
-        alternative_error: f64,
-        alpha: f64,
-        beta: f64,
-    },
-    Reference {
-        disagreement: f64,
-        beta: f64,
-    },
+    Plan { queries: u64, bits: u32 },
+    Bound { queries: u64, copies: u64, canaries: u64, wrong: u64, honest_error: f64 },
+    Labelled { claimed_error: f64, alternative_error: f64, alpha: f64, beta: f64 },
+    Reference { disagreement: f64, beta: f64 },
 }
 
 impl Ask {
     fn answer(&self) -> Result<Value, CanaryError> {
         Ok(match *self {
             Self::Plan { queries, bits } => json!(plan(queries, bits)?),
-            Self::Bound {
-                queries,
-                copies,
-                canaries,
-                wrong,
-                honest_error,
-            } => {
+            Self::Bound { queries, copies, canaries, wrong, honest_error } => {
                 let tolerance = Tolerance::new(wrong, Rate::new(honest_error)?)?;
                 json!(Plan::of(Mix::new(queries, copies, canaries)?, &tolerance))
             }
-            Self::Labelled {
-                claimed_error,
-                alternative_error,
-                alpha,
-                beta,
-            } => {
+            Self::Labelled { claimed_error, alternative_error, alpha, beta } => {
                 let (claimed, alternative) = (Rate::new(claimed_error)?, Rate::new(alternative_error)?);
-                json!(labelled_canaries(
-                    claimed,
-                    alternative,
-                    Level::new(alpha)?,
-                    Level::new(beta)?
-                )?)
+                json!(labelled_canaries(claimed, alternative, Level::new(alpha)?, Level::new(beta)?)?)
             }
             Self::Reference { disagreement, beta } => {
                 json!(reference_canaries(Rate::new(disagreement)?, Level::new(beta)?)?)
@@ -92,9 +59,7 @@ fn same(got: &Value, expected: &Value) -> bool {
     match (got, expected) {
         (Value::Object(got), Value::Object(expected)) => {
             got.len() == expected.len()
-                && expected
-                    .iter()
-                    .all(|(name, value)| got.get(name).is_some_and(|got| same(got, value)))
+                && expected.iter().all(|(name, value)| got.get(name).is_some_and(|got| same(got, value)))
         }
         (Value::Number(got), Value::Number(expected)) if expected.is_f64() => {
             (got.as_f64().unwrap() - expected.as_f64().unwrap()).abs() < 1e-6
@@ -106,20 +71,12 @@ fn same(got: &Value, expected: &Value) -> bool {
 #[test]
 fn plan_vectors_good_and_bad_reproduced() {
     let vectors: Vectors = serde_json::from_str(include_str!("../../../vectors/plan.json")).unwrap();
-    for Case {
-        name,
-        ask,
-        success,
-        answer,
-        error,
-    } in vectors.cases
-    {
+    for Case { name, ask, success, answer, error } in vectors.cases {
         match ask.answer() {
             Ok(got) => assert!(success && same(&got, &answer.unwrap()), "{name}: {got}"),
-            Err(refusal) => assert!(
-                !success && json!(refusal)["error"] == error.unwrap(),
-                "{name}: {refusal}"
-            ),
+            Err(refusal) => {
+                assert!(!success && json!(refusal)["error"] == error.unwrap(), "{name}: {refusal}")
+            }
         }
     }
 }
@@ -158,17 +115,8 @@ fn plan_labelled_found_one_copy_fewer_fails() {
 #[test]
 fn plan_labelled_all_canaries_forgiven_refused() {
     let tolerance = Tolerance::new(9, Rate::ZERO).unwrap();
-    assert_eq!(
-        plan_labelled(10, 9, &tolerance, 40),
-        Err(CanaryError::OutOfReach {
-            queries: 10,
-            bits: 40
-        })
-    );
-    assert!(matches!(
-        plan_labelled(10, u64::MAX, &tolerance, 40),
-        Err(CanaryError::TooManyPositions { .. })
-    ));
+    assert_eq!(plan_labelled(10, 9, &tolerance, 40), Err(CanaryError::OutOfReach { queries: 10, bits: 40 }));
+    assert!(matches!(plan_labelled(10, u64::MAX, &tolerance, 40), Err(CanaryError::TooManyPositions { .. })));
 }
 
 proptest! {

@@ -1,0 +1,119 @@
+//! Conformance on real networks: those of the development data, where that folder lies beside the workspace.
+//!
+//! Without it the tests say so and check nothing: users have no such folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serin::import::lower::{Compiled, Precision, compile};
+use serin::import::read;
+use serin::prover::Model;
+use serin::synthetic::batch;
+use serin_circuits::reference;
+use serin_datasets::digits::{self, Part};
+use serin_datasets::{Samples, Source, load, synthetic};
+use serin_verifier::verify::verify;
+
+use crate::world::SESSION;
+
+/// Networks beyond this are left to the harness: the reference engine is not fast.
+const MOST_MULTIPLY_ADDS: u64 = 3_000_000;
+
+fn folder() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: {} is not there", folder.display());
+    None
+}
+
+/// Every ONNX file below the folder's models but those for ImageNet, too large for the reference engine.
+fn models(folder: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(folder.join("models")).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.filter(|path| path.is_dir()).flat_map(|path| fs::read_dir(path).unwrap());
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    files.retain(|path| !path.parent().is_some_and(|folder| folder.ends_with("imagenet")));
+    files.sort();
+    files
+}
+
+fn conforms(name: &str, Compiled { graph, weights, .. }: Compiled) {
+    let model = Model::new(graph, weights);
+    let inputs = batch(model.graph(), 5, 3);
+    let trace = model.infer(&inputs);
+    let expected = reference::infer(model.graph(), model.weights(), inputs.clone());
+    assert_eq!(trace.output(), &expected, "{name}");
+    let proof = model.prove("s", &SESSION, &inputs, &trace).unwrap();
+    let accepted = verify(&model.statement("s", &SESSION, &inputs, trace.output()), &proof);
+    assert!(accepted.unwrap().soundness.bits > 100.0, "{name}");
+}
+
+#[test]
+fn real_network_of_any_kind_is_proved_exactly_or_refused_by_name() {
+    let Some(folder) = folder() else { return };
+    let (mut proved, mut refused) = (0, 0);
+    for path in models(&folder) {
+        let name = path.file_stem().unwrap().to_string_lossy();
+        let float = match read(&fs::read(&path).unwrap()) {
+            Ok(float) => float,
+            Err(refusal) => {
+                eprintln!("{name}: {refusal}");
+                assert!(refusal.to_string().contains('`'), "{name}: `{refusal}` names no node");
+                refused += 1;
+                continue;
+            }
+        };
+        let samples = synthetic::uniform(3, 4, &float.reading().sample_shape, 0.0..1.0).unwrap();
+        let compiled = compile(&float, samples.inputs(), None, Precision::default()).unwrap();
+        if compiled.graph.multiply_adds() > MOST_MULTIPLY_ADDS {
+            eprintln!("{name}: left to the harness, {} multiply-adds", compiled.graph.multiply_adds());
+            continue;
+        }
+        conforms(&name, compiled);
+        proved += 1;
+    }
+    eprintln!("{proved} proved, {refused} refused");
+    assert!(proved >= 20, "only {proved} networks were proved");
+}
+
+#[test]
+fn digits_network_on_real_samples_loses_little_to_integers_and_is_proved() {
+    let float = read(digits::model()).unwrap();
+    let calibration = digits::samples(Part::Calibration);
+    let compiled = compile(&float, calibration.inputs(), calibration.labels(), Precision::default()).unwrap();
+    let queries = digits::samples(Part::Query);
+    let inputs = compiled.encoder.encode(queries.inputs()).unwrap();
+    let answers = reference::infer(&compiled.graph, &compiled.weights, inputs);
+    assert!(right(&answers, &queries) >= 440, "{} of {} right", right(&answers, &queries), queries.len());
+    conforms("digits", compiled);
+}
+
+#[test]
+fn mnist_network_on_real_samples_keeps_its_accuracy() {
+    let Some(folder) = folder() else { return };
+    let float = read(&fs::read(folder.join("models/mnist/convnet_maxpool.onnx")).unwrap()).unwrap();
+    let mnist = |name: &str| folder.join("data/mnist").join(name).display().to_string();
+    let (images, labels) = (mnist("t10k-images-idx3-ubyte.gz"), mnist("t10k-labels-idx1-ubyte.gz"));
+    let source: Source = format!("{images},{labels}:scale=1/255").parse().unwrap();
+    let samples = load(&source).unwrap();
+    let calibration = samples.slice(0..100).unwrap();
+    let compiled = compile(&float, calibration.inputs(), calibration.labels(), Precision::default()).unwrap();
+    let test = samples.slice(1000..2000).unwrap();
+    let inputs = compiled.encoder.encode(test.inputs()).unwrap();
+    let answers = serin::prover::infer::infer(&compiled.graph, &compiled.weights, &inputs);
+    // Published for floats: 97.92 % of all 10,000.
+    assert!(right(&answers, &test) >= 955, "{} of 1000 right", right(&answers, &test));
+}
+
+fn right(answers: &serin_circuits::tensor::Tensor, samples: &Samples) -> usize {
+    let labels = samples.labels().unwrap().iter().enumerate();
+    labels
+        .filter(|(n, label)| {
+            let logits = answers.sample(*n);
+            let best = logits.iter().max().unwrap();
+            logits.iter().position(|v| v == best) == Some(**label as usize)
+        })
+        .count()
+}
