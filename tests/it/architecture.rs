@@ -127,22 +127,16 @@ fn unsafe_code_is_forbidden_in_every_crate() {
     assert!(read(&root().join("fuzz/Cargo.toml")).contains("unsafe_code = \"forbid\""));
 }
 
-/// Files over the limit, each with its reason.
-const LONG: &[(&str, &str)] =
-    &[("src/import/normalise/tests.rs", "one test for each rule of normalisation, with its model")];
-
 #[test]
 fn source_file_opens_with_what_it_is_and_ends_before_it_is_long() {
-    let mut long = BTreeMap::from_iter(LONG.iter().copied());
     for (path, text) in sources(&root()) {
         // A module of unit tests is about its parent, which says so.
         let is_tests = path.ends_with("tests.rs");
         let opens = ["//!", "#![doc = include_str!"].iter().any(|start| text.starts_with(start));
         assert!(is_tests || opens, "{path} does not open with what it implements");
         let lines = text.lines().count();
-        assert!(lines <= 400 || long.remove(path.as_str()).is_some(), "{path} has {lines} lines: split it");
+        assert!(lines <= 400, "{path} has {lines} lines: split it");
     }
-    assert!(long.is_empty(), "no longer over the limit: {long:?}");
 }
 
 /// What each module of `src` may import besides itself. `cli` may import all.
