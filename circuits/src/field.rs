@@ -143,6 +143,14 @@ pub fn from_i64(v: i64) -> Fp {
     if v >= 0 { Fp::new(v as u64) } else { Fp::from_raw(sub(0, Fp::new(v.unsigned_abs()).value)) }
 }
 
+/// Embeds a signed integer with |v| < 2^103, in one reduction.
+#[inline(always)]
+pub fn from_i128(v: i128) -> Fp {
+    // A multiple of p that makes the sum positive.
+    const LIFT: i128 = (MODULUS as i128) << 40;
+    Fp::from_raw(reduce((v + LIFT) as u128))
+}
+
 /// The element c0 + c1·X.
 #[inline(always)]
 pub fn ext(c0: Fp, c1: Fp) -> Ext {
@@ -211,6 +219,14 @@ mod tests {
             let x = ext(Fp::from_raw(a), Fp::from_raw(b));
             prop_assert_eq!(x * x.inverse().expect("a unit"), Ext::one());
             prop_assert_eq!(from_bytes(to_bytes(&x)), Some(x));
+        }
+    }
+
+    #[test]
+    fn wide_integers_of_either_sign_embed() {
+        for v in [0, 1, -1, i64::MAX, i64::MIN] {
+            assert_eq!(from_i128(v.into()), from_i64(v));
+            assert_eq!(from_i128(i128::from(v) << 39), from_i64(v) * Fp::from_raw(1 << 39));
         }
     }
 

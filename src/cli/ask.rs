@@ -114,7 +114,7 @@ impl Ask {
     }
 
     fn questions(&self, session: &Session) -> Result<Questions> {
-        let encoder = self.reading.encoder(session.graph().input())?;
+        let encoder = self.reading.encoder(session.card(), session.graph().input())?;
         let mut samples = load(&self.queries)?;
         if let Some(Rows(rows)) = &self.rows {
             samples = samples

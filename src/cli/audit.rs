@@ -102,7 +102,7 @@ impl Inquiry {
             Ok(session) => session,
             Err(error) => return caught(console, error),
         };
-        let encoder = self.reading.encoder(session.graph().input())?;
+        let encoder = self.reading.encoder(session.card(), session.graph().input())?;
         let canaries = draw(&pool, count, &encoder)?;
         let batch = (self.batch as usize).min(client.max_batch());
         let campaign = Campaign { session: &session, canaries, criteria, batch };

@@ -44,7 +44,9 @@ impl Commit {
         let bar = console.doing("committing to the weights");
         let model = Model::new(graph, weights);
         bar.finish_and_clear();
-        let card = Card::new(&self.server, model.graph(), *model.root(), self.accuracy.map(Accuracy::value));
+        let reading = data::reading_digest(&self.model)?;
+        let card = Card::new(&self.server, model.graph(), *model.root(), self.accuracy.map(Accuracy::value))
+            .with_reading(reading);
         let json = serde_json::to_string_pretty(&card).context("the card has no JSON form")?;
         let Some(path) = &self.output else {
             console.result(&card, |_| json)?;

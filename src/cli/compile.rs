@@ -126,7 +126,7 @@ impl Compile {
     /// Writes the model, and its reading if it has one, whose path it returns.
     fn write(&self, compiled: &Compiled) -> Result<Option<String>> {
         let reading = data::written(&compiled.encoder.reading)?;
-        let beside = self.output.beside("reading.json");
+        let beside = self.output.beside(data::READING_ENDING);
         if let Some(bytes) = &reading {
             beside.write(bytes)?;
         }

@@ -2,18 +2,20 @@
 //!
 //! A model that transposes or scales its input before its first layer leaves that to whoever encodes a sample: `serin compile`
 //! writes it down as a *reading*, a public JSON file beside the model, and the asking commands take it by `--reading`. Most
-//! models have none; then a sample is the graph's input as it stands. A reading is part of how the model is used: get it from
-//! where you got the card.
+//! models have none; then a sample is the graph's input as it stands. `serin commit` pins it in the card, so that a
+//! client can neither forget it nor be handed another.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serin_circuits::codec::{Digest, digest};
 use serin_circuits::graph::{Graph, Port};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::{Weights, decode_model};
 use serin_datasets::{Origin, Samples, Source, load};
+use serin_verifier::card::Card;
 
 use super::file;
 use crate::import::lower::Encoder;
@@ -38,11 +40,22 @@ pub(super) struct ReadingPath {
 }
 
 impl ReadingPath {
-    /// The encoder for an input port.
-    pub(super) fn encoder(&self, input: &Port) -> Result<Encoder> {
-        let Some(path) = &self.path else {
-            return Ok(Encoder::new(plain(&input.shape), input));
+    /// The encoder for an input port, with the reading that the card pins.
+    pub(super) fn encoder(&self, card: &Card, input: &Port) -> Result<Encoder> {
+        let (path, pinned) = match (&self.path, card.reading) {
+            (None, None) => return Ok(Encoder::new(plain(&input.shape), input)),
+            (None, Some(_)) => {
+                bail!("the model prepares its samples: give --reading FILE, as handed out with the card")
+            }
+            (Some(path), None) => bail!("the card pins no reading: leave --reading {} away", path.display()),
+            (Some(path), Some(pinned)) => (path, pinned),
         };
+        if digest(READING, &file::read(path)?) != pinned {
+            bail!(
+                "{} is not the reading that the card pins; get it from where you got the card",
+                path.display()
+            );
+        }
         let written: Written = file::read_json(path, "a reading")?;
         let reading = written.check().with_context(|| format!("{} is damaged", path.display()))?;
         if reading.shape != input.shape {
@@ -51,6 +64,18 @@ impl ReadingPath {
         }
         Ok(Encoder::new(reading, input))
     }
+}
+
+/// The ending of the file beside a model that holds its reading.
+pub(super) const READING_ENDING: &str = "reading.json";
+
+/// The digest of the reading beside a model file, if there is one.
+pub(super) fn reading_digest(model: &Path) -> Result<Option<Digest>> {
+    let path = model.with_extension(READING_ENDING);
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(digest(READING, &file::read(&path)?)))
 }
 
 /// The samples of a source, encoded; and their labels.
@@ -131,6 +156,7 @@ impl Written {
 }
 
 const FORMAT: &str = "serin-reading/1";
+const READING: &str = "serin reading";
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]

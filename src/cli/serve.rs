@@ -80,7 +80,8 @@ impl Serve {
         let promised = card(&self.card)?;
         let tls = self.identity()?;
         let (graph, weights) = data::model(&self.model)?;
-        let host = Host::new(&promised.server, Model::new(graph, weights), promised.accuracy);
+        let host = Host::new(&promised.server, Model::new(graph, weights), promised.accuracy)
+            .with_reading(promised.reading);
         ensure!(
             *host.card() == promised,
             "{} is not the card of {}; make it anew with `serin commit`",

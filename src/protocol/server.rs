@@ -4,6 +4,7 @@
 //! question that is not one is refused with its reason, and the conversation ended.
 
 use serin_circuits::codec::DecodeError;
+use serin_circuits::codec::Digest;
 use serin_circuits::graph::Graph;
 use serin_circuits::tensor::Tensor;
 use serin_verifier::card::Card;
@@ -56,6 +57,12 @@ impl Host {
         let card = Card::new(name, model.graph(), *model.root(), accuracy);
         let max_batch = most_samples(model.graph());
         Self { model, card, max_batch }
+    }
+
+    /// Its samples are prepared as a text with this digest says.
+    #[must_use]
+    pub fn with_reading(self, reading: Option<Digest>) -> Self {
+        Self { card: self.card.with_reading(reading), ..self }
     }
 
     /// Takes at most `samples` at once, if that is less than it would.

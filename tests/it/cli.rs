@@ -1,5 +1,7 @@
 //! The built program, as its users meet it: results, exit codes, files left behind.
 
+mod reading;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -29,6 +29,10 @@ pub struct Card {
     pub weights: Digest,
     /// What the model takes.
     pub input: InputCard,
+    /// Digest of the public text that says how a sample becomes the input, where that takes more than the input's scale. Whoever
+    /// encodes samples holds the text against it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_hex_digest")]
+    pub reading: Option<Digest>,
     /// The accuracy claimed, 0 to 1; what canaries are held against.
     pub accuracy: Option<f64>,
 }
@@ -62,8 +66,15 @@ impl Card {
                 low: input.range.low,
                 high: input.range.high,
             },
+            reading: None,
             accuracy,
         }
+    }
+
+    /// The card of a model whose samples are prepared as a text with this digest says.
+    #[must_use]
+    pub fn with_reading(self, reading: Option<Digest>) -> Self {
+        Self { reading, ..self }
     }
 
     /// Holds a graph, as a server sends it, against the card.
@@ -79,10 +90,36 @@ impl Card {
         if self.accuracy.is_some_and(|a| !(0.0..=1.0).contains(&a)) {
             return reject(Fault::Card("the claimed accuracy is not between 0 and 1".into()));
         }
-        if *self != Self::new(&self.server, graph, self.weights, self.accuracy) {
+        if *self != Self::new(&self.server, graph, self.weights, self.accuracy).with_reading(self.reading) {
             return reject(Fault::Graph);
         }
         Ok(())
+    }
+}
+
+/// An optional digest as [`hex_digest`] writes it.
+mod optional_hex_digest {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Digest, hex_digest};
+
+    #[derive(Deserialize)]
+    struct Hex(#[serde(with = "hex_digest")] Digest);
+
+    pub(super) fn serialize<S: Serializer>(
+        digest: &Option<Digest>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match digest {
+            Some(digest) => hex_digest::serialize(digest, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Digest>, D::Error> {
+        Ok(Option::<Hex>::deserialize(deserializer)?.map(|Hex(digest)| digest))
     }
 }
 

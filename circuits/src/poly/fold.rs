@@ -6,7 +6,7 @@
 //! products, and sums stay in `i64` without reduction as long as they provably fit. No intrinsics, no `unsafe`; with
 //! AVX-512 it runs at about the speed of memory.
 
-use crate::field::{Ext, Fp, MODULUS, ext, from_i64};
+use crate::field::{Ext, Fp, MODULUS, ext, from_i128};
 
 /// Columns folded at a time: four `i64` sums per column stay in the first-level cache.
 const BLOCK: usize = 512;
@@ -59,7 +59,21 @@ fn fold_block(halves: &[[i32; 4]], rows: &[i32], width: usize, start: usize, sum
     let mut acc = [[0i64; BLOCK]; 4];
     let [a, b, c, d] = &mut acc;
     let (a, b, c, d) = (&mut a[..block], &mut b[..block], &mut c[..block], &mut d[..block]);
-    for (half, row) in halves.iter().zip(rows.chunks_exact(width)) {
+    // Four rows at a time: the sums are loaded and stored a quarter as often.
+    let (fours, rest) = halves.as_chunks::<4>();
+    for (half, rows) in fours.iter().zip(rows.chunks_exact(4 * width)) {
+        let [r0, r1, r2, r3] = std::array::from_fn(|i| &rows[i * width + start..][..block]);
+        let [h0, h1, h2, h3] = half.map(|h| h.map(i64::from));
+        for j in 0..block {
+            let [v0, v1, v2, v3] = [r0[j], r1[j], r2[j], r3[j]].map(i64::from);
+            a[j] += v0 * h0[0] + v1 * h1[0] + v2 * h2[0] + v3 * h3[0];
+            b[j] += v0 * h0[1] + v1 * h1[1] + v2 * h2[1] + v3 * h3[1];
+            c[j] += v0 * h0[2] + v1 * h1[2] + v2 * h2[2] + v3 * h3[2];
+            d[j] += v0 * h0[3] + v1 * h1[3] + v2 * h2[3] + v3 * h3[3];
+        }
+    }
+    let rows = rows.get(4 * fours.len() * width..).unwrap_or(&[]);
+    for (half, row) in rest.iter().zip(rows.chunks_exact(width)) {
         let row = &row[start..start + block];
         let [h0, h1, h2, h3] = half.map(i64::from);
         for j in 0..block {
@@ -78,7 +92,7 @@ fn fold_block(halves: &[[i32; 4]], rows: &[i32], width: usize, start: usize, sum
 /// low + 2^32·high in the field.
 #[inline(always)]
 fn join(low: i64, high: i64) -> Fp {
-    from_i64(low) + from_i64(high) * Fp::from_raw(1 << 32)
+    from_i128((i128::from(high) << 32) + i128::from(low))
 }
 
 /// Both limbs, centred, as signed 32-bit halves: limb ≡ low + 2^32·high.
@@ -100,7 +114,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::field::lift;
+    use crate::field::{from_i64, lift};
     use crate::poly::tests::any_ext;
 
     #[test]

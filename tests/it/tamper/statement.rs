@@ -170,7 +170,7 @@ fn card_with_any_field_changed_rejected() {
     let card = Card::new("s", graph, *honest.model.root(), Some(0.9));
     assert_eq!(card.check(graph), Ok(()));
     // A field that is added has no line below, and this no longer compiles.
-    let Card { server: _, graph: _, scheme: _, weights: _, input, accuracy: _ } = card.clone();
+    let Card { server: _, graph: _, scheme: _, weights: _, input, reading: _, accuracy: _ } = card.clone();
     let InputCard { shape: _, exponent, low, high } = input.clone();
     let raised = |card: Card| card.check(graph).unwrap_err();
     let with_input = |input: InputCard| Card { input, ..card.clone() };

@@ -136,7 +136,7 @@ fn read_truth(r: &mut Reader<'_>, graph: &Graph) -> Result<Truth, DecodeError> {
 }
 
 fn write_card(w: &mut Writer, card: &Card) {
-    let Card { server, graph, scheme, weights, input, accuracy } = card;
+    let Card { server, graph, scheme, weights, input, reading, accuracy } = card;
     w.bytes(server.as_bytes()).raw(graph).bytes(scheme.as_bytes()).raw(weights);
     let InputCard { shape, exponent, low, high } = input;
     w.size(shape.len());
@@ -144,6 +144,7 @@ fn write_card(w: &mut Writer, card: &Card) {
         w.size(*d);
     });
     w.u8(*exponent as u8).i32(*low).i32(*high);
+    w.u8(reading.is_some().into()).raw(reading.as_ref().map_or(&[], |digest| &digest[..]));
     write_optional(w, *accuracy);
 }
 
@@ -160,8 +161,13 @@ fn read_card(r: &mut Reader<'_>) -> Result<Card, DecodeError> {
         low: r.i32("least input")?,
         high: r.i32("greatest input")?,
     };
+    let reading = match r.u8("reading")? {
+        0 => None,
+        1 => Some(r.array("reading digest")?),
+        other => return Err(r.bad_value("reading", other.into())),
+    };
     let accuracy = read_optional(r, "accuracy")?;
-    Ok(Card { server, graph, scheme, weights, input, accuracy })
+    Ok(Card { server, graph, scheme, weights, input, reading, accuracy })
 }
 
 fn write_criteria(w: &mut Writer, criteria: &Criteria) {
