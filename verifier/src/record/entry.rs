@@ -169,6 +169,14 @@ impl Entry {
         let Some(positions) = self.positions() else {
             return fault(format!("more than {} positions", limits::MAX_BATCH));
         };
+        // A few bytes ask for a question's copies many times over: they are counted before anyone lays them out.
+        let widest = self.graph.input().len().max(self.graph.output().len());
+        if widest.saturating_mul(positions as usize) > limits::MAX_BATCH_ENTRIES {
+            return fault(format!("{positions} positions of this model are more than one batch may hold"));
+        }
+        if self.copies == 0 && self.queries.batch() > 0 {
+            return fault("its queries were never asked".into());
+        }
         for (what, tensor, port) in [
             ("queries", &self.queries, self.graph.input()),
             ("canaries", &self.canaries, self.graph.input()),

@@ -11,7 +11,7 @@ use crate::canary::judge::Criteria;
 use crate::canary::mixing::Slot;
 use crate::canary::{Level, Rate};
 use crate::card::Card;
-use crate::report::{Verdict, judge};
+use crate::report::{Unjudged, Verdict, judge};
 
 fn graph() -> Graph {
     let input = Port { shape: vec![2], exponent: 4, range: Range { low: -8, high: 7 } };
@@ -168,4 +168,42 @@ proptest! {
         let cut = cut.index(bytes.len());
         prop_assert!(Entry::decode(&bytes[..cut]).is_err());
     }
+}
+
+#[test]
+fn entry_whose_copies_would_fill_memory_refused() {
+    let input = Port { shape: vec![1 << 16], exponent: 0, range: Range { low: 0, high: 1 } };
+    let mut builder = Builder::new(input).unwrap();
+    let range = Range { low: 0, high: 1 };
+    builder.push("dense", Op::MatMul(Linear::dense(1 << 16, 1, 0)), &[Wire::INPUT], Some(range)).unwrap();
+    let graph = builder.finish().unwrap();
+    let copies = 1 << 19;
+    let entry = Entry {
+        card: Card::new("here", &graph, [5; 32], None),
+        queries: Tensor::zeros(1, &[1 << 16]),
+        canaries: Tensor::zeros(0, &[1 << 16]),
+        truths: Vec::new(),
+        copies,
+        slots: (0..copies).map(|copy| Slot::Query { query: 0, copy }).collect(),
+        outputs: Tensor::zeros(copies as usize, &[1]),
+        graph,
+        ..entry(1)
+    };
+    // Five megabytes of record, a hundred gigabytes of batch.
+    assert!(
+        matches!(judge(&entry), Err(Unjudged::Entry(EntryError::Parts(text))) if text.contains("positions"))
+    );
+}
+
+#[test]
+fn entry_whose_queries_were_never_asked_refused() {
+    let entry = Entry {
+        copies: 0,
+        slots: vec![Slot::Canary { index: 1 }, Slot::Canary { index: 0 }],
+        outputs: tensor(&[3], &[-100, 0, 100, 0, 0, 9]),
+        ..entry(1)
+    };
+    assert!(
+        matches!(judge(&entry), Err(Unjudged::Entry(EntryError::Parts(text))) if text.contains("never asked"))
+    );
 }
