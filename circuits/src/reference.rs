@@ -84,7 +84,8 @@ fn linear(geometry: &Linear, weights: &LinearWeights, x: &Tensor, shape: &[usize
                     let columns = geometry.window.source(1, p1, d1, w_in);
                     if let (Some(q0), Some(q1)) = (rows, columns) {
                         let w = weights.weight[((out * c + channel) * k0 + d0) * k1 + d1];
-                        acc += i64::from(w) * at(n, group * c + channel, q0, q1);
+                        // Three products can leave i64; the whole sum is back in i32.
+                        acc = acc.wrapping_add(i64::from(w) * at(n, group * c + channel, q0, q1));
                     }
                 }
                 values.push(i32::try_from(acc).expect("the graph's static bound holds for inputs in range"));

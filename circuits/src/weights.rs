@@ -48,17 +48,19 @@ pub fn accumulator_range(linear: &Linear, weights: &LinearWeights, input: Range)
     if linear.window.padding.iter().any(|p| *p > 0) {
         (x_low, x_high) = (x_low.min(0), x_high.max(0));
     }
-    let mut range = (i64::MAX, i64::MIN);
+    // Three products can leave i64, and a sum that had been cut off there could come back into range: it is cut off at the end.
+    let mut range = (i128::MAX, i128::MIN);
     for (row, bias) in weights.weight.chunks_exact(linear.fan_in().max(1)).zip(&weights.bias) {
-        let (mut low, mut high) = (i64::from(*bias), i64::from(*bias));
+        let (mut low, mut high) = (i128::from(*bias), i128::from(*bias));
         for w in row {
             let (a, b) = (i64::from(*w) * x_low, i64::from(*w) * x_high);
-            low = low.saturating_add(a.min(b));
-            high = high.saturating_add(a.max(b));
+            low += i128::from(a.min(b));
+            high += i128::from(a.max(b));
         }
         range = (range.0.min(low), range.1.max(high));
     }
-    range
+    let cut = |sum: i128| sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+    (cut(range.0), cut(range.1))
 }
 
 impl Weights {

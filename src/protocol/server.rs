@@ -8,8 +8,8 @@ use serin_circuits::codec::Digest;
 use serin_circuits::graph::Graph;
 use serin_circuits::tensor::Tensor;
 use serin_verifier::card::Card;
-use serin_verifier::limits;
 use serin_verifier::rejection::Rejection;
+use serin_verifier::statement::most_samples;
 
 use super::{Evidence, Kind, Reply, wire};
 use crate::net::{Channel, NetError, Reason, Refusal, Step};
@@ -25,7 +25,7 @@ pub trait Answerer: Sync {
 
     /// The most samples taken at once.
     fn max_batch(&self) -> usize {
-        most_samples(self.graph())
+        most_taken(self.graph())
     }
 
     /// Answers a batch of at most [`Answerer::max_batch`] samples in the graph's input range.
@@ -55,7 +55,7 @@ impl Host {
     /// A host of `model`, under the name and with the accuracy that it claims.
     pub fn new(name: &str, model: Model, accuracy: Option<f64>) -> Self {
         let card = Card::new(name, model.graph(), *model.root(), accuracy);
-        let max_batch = most_samples(model.graph());
+        let max_batch = most_taken(model.graph());
         Self { model, card, max_batch }
     }
 
@@ -145,10 +145,10 @@ pub fn serve_link(channel: &mut dyn Channel, answerer: &dyn Answerer) -> Result<
 }
 
 /// The most samples of this graph that a proof, and this server's memory, can take at once.
-fn most_samples(graph: &Graph) -> usize {
+fn most_taken(graph: &Graph) -> usize {
     let ports = graph.nodes().iter().map(|node| node.output.len());
     let widest = ports.chain([graph.input().len()]).max().unwrap_or(1);
-    (MAX_ENTRIES / widest.max(1)).clamp(1, limits::MAX_BATCH)
+    (MAX_ENTRIES / widest.max(1)).min(most_samples(graph)).max(1)
 }
 
 /// Most entries of one tensor over a whole batch that a host takes by default: 256 MiB.

@@ -5,7 +5,7 @@
 /// Most samples in one batch, canaries and copies included.
 pub const MAX_BATCH: usize = 1 << 20;
 
-/// Most entries of one tensor over the whole batch.
+/// Most entries of all tensors over the whole batch: 4 GiB. A graph may call for all of them at once, so none counts alone.
 pub const MAX_BATCH_ENTRIES: usize = 1 << 30;
 
 /// Most steps of recomputing a batch: about a minute. A few bytes of graph can ask for windows of 2^26 entries each.

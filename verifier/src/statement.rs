@@ -47,24 +47,17 @@ impl Statement<'_> {
     pub fn check(&self) -> Result<Layout, Rejection> {
         let reject = |fault| Rejection::new(Place::Statement, fault);
         let layout = Layout::of(self.graph);
-        let steps = self.graph.nodes().iter().map(steps).fold(0, u64::saturating_add);
-        if layout.bits() > limits::MAX_COMMITTED_BITS || steps > limits::MAX_STEPS {
+        let most = most_samples(self.graph);
+        if layout.bits() > limits::MAX_COMMITTED_BITS || most == 0 {
             return Err(Rejection::new(Place::Card, Fault::TooLarge));
         }
         if self.server.len() > limits::MAX_SERVER_NAME {
             return Err(reject(Fault::Question("the server's name is too long".into())));
         }
         let batch = self.inputs.batch();
-        if batch == 0 || batch > limits::MAX_BATCH {
-            let text = format!("a batch holds 1 to {} samples, this one {batch}", limits::MAX_BATCH);
-            return Err(reject(Fault::Question(text)));
-        }
-        let ports = self.graph.nodes().iter().map(|node| node.output.len());
-        let widest = ports.chain([self.graph.input().len()]).max().unwrap_or(0);
-        let steps = steps.saturating_mul(batch as u64);
-        if widest.saturating_mul(batch) > limits::MAX_BATCH_ENTRIES || steps > limits::MAX_STEPS {
+        if batch == 0 || batch > most {
             let text = format!(
-                "{batch} samples of this model are more than one batch may hold; ask fewer at a time"
+                "a batch of this model holds 1 to {most} samples, this one {batch}; ask fewer at a time"
             );
             return Err(reject(Fault::Question(text)));
         }
@@ -78,8 +71,18 @@ impl Statement<'_> {
     }
 }
 
-/// What the checker does for one sample of a node: entries of windows read, of kernels spread over the image, or written.
-fn steps(node: &Node) -> u64 {
+/// The most samples of this graph that one batch may hold; none of a graph that a verifier does not take.
+pub fn most_samples(graph: &Graph) -> usize {
+    let nodes = graph.nodes();
+    let steps = nodes.iter().map(|node| steps(graph, node)).fold(0, u64::saturating_add);
+    // At most MAX_NODES + 1 ports of at most MAX_SAMPLE entries: no sum of them overflows.
+    let entries = graph.input().len() + nodes.iter().map(|node| node.output.len()).sum::<usize>();
+    let by_steps = usize::try_from(limits::MAX_STEPS / steps.max(1)).unwrap_or(usize::MAX);
+    limits::MAX_BATCH.min(limits::MAX_BATCH_ENTRIES / entries.max(1)).min(by_steps)
+}
+
+/// What the checker does for one sample of a node: entries of inputs and windows read, of kernels spread over the image, or written.
+fn steps(graph: &Graph, node: &Node) -> u64 {
     let product = |factors: &[usize]| factors.iter().fold(1u64, |steps, n| steps.saturating_mul(*n as u64));
     let written = node.output.len();
     match &node.op {
@@ -88,7 +91,9 @@ fn steps(node: &Node) -> u64 {
             let [kernel, [height, width]] = [linear.window.kernel, linear.output_image()];
             let columns = product(&[linear.window.area(), width]);
             let rows = product(&[kernel[0], height, linear.image[1]]);
-            (written as u64).saturating_add(columns).saturating_add(rows)
+            // The input is bound whole, however little of it the windows reach.
+            let read = node.inputs.iter().map(|wire| graph.port(*wire).len() as u64).sum();
+            [written as u64, columns, rows].into_iter().fold(read, u64::saturating_add)
         }
         Op::Add { .. } | Op::Rescale { .. } | Op::Reshape { .. } => written as u64,
     }
