@@ -9,12 +9,14 @@
 //! | [`weights`] | the secret half of a model, and its layout as one committed vector |
 //! | [`codec`] | canonical bytes in and out, and the graph's digest |
 //! | [`engine`] | the seam between a graph and a way to compute it; the one walk |
+//! | [`clear`] | the engine of whoever sees every value |
 //! | [`reference`] | the plain integer engine, the oracle of every test |
 //! | [`poly`] | multilinear extensions and folds of integer tensors |
 //! | [`relation`] | the identities that linear nodes satisfy, as sums over multilinear extensions |
 //!
 //! Nothing here trusts, talks or proves: see `serin-verifier` for when to believe, `serin` for how to do.
 
+pub mod clear;
 pub mod codec;
 pub mod engine;
 pub mod field;

@@ -6,9 +6,9 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use serin_circuits::engine::{At, Engine, Rescale, run};
-use serin_circuits::graph::{Graph, Linear, Window};
-use serin_circuits::reference;
+use serin_circuits::clear::{Clear, Linears};
+use serin_circuits::engine::{At, run};
+use serin_circuits::graph::{Graph, Linear};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Weights;
 
@@ -50,7 +50,7 @@ impl Trace {
 
 /// The answer to a batch whose entries lie in the graph's input range.
 pub fn infer(graph: &Graph, weights: &Weights, inputs: &Tensor) -> Tensor {
-    let mut engine = Fast { weights, layers: None, alter: None };
+    let mut engine = Clear(Fast { weights, layers: None, alter: None });
     let Ok(output) = run(graph, &mut engine, Arc::new(inputs.clone()));
     Arc::unwrap_or_clone(output)
 }
@@ -73,9 +73,9 @@ pub fn infer_altered(
 
 fn traced(graph: &Graph, weights: &Weights, inputs: &Tensor, alter: Option<Alter<'_>>) -> Trace {
     let layers = Some(Vec::with_capacity(weights.tensors().len()));
-    let mut engine = Fast { weights, layers, alter };
+    let mut engine = Clear(Fast { weights, layers, alter });
     let Ok(output) = run(graph, &mut engine, Arc::new(inputs.clone()));
-    Trace { layers: engine.layers.unwrap_or_default(), output }
+    Trace { layers: engine.0.layers.unwrap_or_default(), output }
 }
 
 type Alter<'a> = &'a mut (dyn FnMut(usize, &mut Tensor) + 'a);
@@ -86,8 +86,7 @@ struct Fast<'w, 'a> {
     alter: Option<Alter<'a>>,
 }
 
-impl Engine for Fast<'_, '_> {
-    type Wire = Arc<Tensor>;
+impl Linears for Fast<'_, '_> {
     type Error = Infallible;
 
     fn linear(&mut self, at: At<'_>, geometry: &Linear, x: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
@@ -100,37 +99,5 @@ impl Engine for Fast<'_, '_> {
             layers.push(Layer { input: Arc::clone(x), accumulators: Arc::clone(&y) });
         }
         Ok(y)
-    }
-
-    fn add(
-        &mut self,
-        _: At<'_>,
-        shifts: [u8; 2],
-        a: &Arc<Tensor>,
-        b: &Arc<Tensor>,
-    ) -> Result<Arc<Tensor>, Infallible> {
-        Ok(Arc::new(reference::add(shifts, a, b)))
-    }
-
-    fn rescale(&mut self, _: At<'_>, by: Rescale, x: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
-        Ok(Arc::new(reference::rescale(by, x)))
-    }
-
-    fn max_pool(&mut self, at: At<'_>, window: &Window, x: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
-        Ok(Arc::new(reference::max_pool(window, x, &at.node.output.shape)))
-    }
-
-    fn average_pool(
-        &mut self,
-        at: At<'_>,
-        window: &Window,
-        multiplier: i32,
-        x: &Arc<Tensor>,
-    ) -> Result<Arc<Tensor>, Infallible> {
-        Ok(Arc::new(reference::average_pool(window, multiplier, x, &at.node.output.shape)))
-    }
-
-    fn reshape(&mut self, at: At<'_>, x: &Arc<Tensor>) -> Result<Arc<Tensor>, Infallible> {
-        Ok(Arc::new(reference::reshape(x, &at.node.output.shape)))
     }
 }

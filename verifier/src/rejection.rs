@@ -67,9 +67,6 @@ pub enum Fault {
     /// The weights' layout is larger than a verifier takes.
     #[error("the model is larger than this verifier takes")]
     TooLarge,
-    /// The server's name in the statement is not the card's.
-    #[error("the answer names another server than the card")]
-    Server,
     /// The question does not fit the graph.
     #[error("the question does not fit the model: {0}")]
     Question(String),
@@ -134,7 +131,6 @@ impl Rejection {
             Fault::Card(_) | Fault::TooLarge => Blame::Card,
             Fault::Malformed(_)
             | Fault::Graph
-            | Fault::Server
             | Fault::Answer(_)
             | Fault::Output { .. }
             | Fault::Product

@@ -8,11 +8,11 @@
 //! What this shows the client: every activation of the model on its own queries. With enough queries of its choice a client can
 //! solve for the weights of a layer whose inputs and accumulators it sees; a server that minds must not offer this mode.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
-use serin_circuits::engine::{At, Engine, Rescale, run};
-use serin_circuits::graph::{Linear, Node, Window};
-use serin_circuits::reference;
+use serin_circuits::clear::{Clear, Linears};
+use serin_circuits::engine::{At, run};
+use serin_circuits::graph::{Linear, Node};
 use serin_circuits::relation::linear::Point;
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
@@ -78,14 +78,15 @@ fn place(index: usize, node: &Node) -> Place {
 }
 
 /// Input and accumulators of every linear node.
-type Layers = Vec<(Rc<Tensor>, Rc<Tensor>)>;
+type Layers = Vec<(Arc<Tensor>, Arc<Tensor>)>;
 
 /// Recomputes all that is not linear; the end must be the answer.
 fn walk(statement: &Statement<'_>, said: Vec<Option<Vec<i32>>>) -> Result<Layers, Rejection> {
-    let mut checker = Checker { batch: statement.inputs.batch(), said: said.into_iter(), layers: Vec::new() };
-    let output = run(statement.graph, &mut checker, Rc::new(statement.inputs.clone()))?;
+    let checker = Checker { batch: statement.inputs.batch(), said: said.into_iter(), layers: Vec::new() };
+    let mut checker = Clear(checker);
+    let output = run(statement.graph, &mut checker, Arc::new(statement.inputs.clone()))?;
     if *output == *statement.outputs {
-        return Ok(checker.layers);
+        return Ok(checker.0.layers);
     }
     let len = statement.outputs.sample_len().max(1);
     let differs = output.values().iter().zip(statement.outputs.values()).position(|(a, b)| a != b);
@@ -93,57 +94,24 @@ fn walk(statement: &Statement<'_>, said: Vec<Option<Vec<i32>>>) -> Result<Layers
     Err(Rejection::new(Place::Statement, fault))
 }
 
-/// The engine of the checker's walk.
+/// Where the checker's walk takes accumulators from.
 struct Checker<I> {
     batch: usize,
     said: I,
     layers: Layers,
 }
 
-impl<I: Iterator<Item = Option<Vec<i32>>>> Engine for Checker<I> {
-    type Wire = Rc<Tensor>;
+impl<I: Iterator<Item = Option<Vec<i32>>>> Linears for Checker<I> {
     type Error = Rejection;
 
-    fn linear(&mut self, at: At<'_>, _: &Linear, x: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
+    fn linear(&mut self, at: At<'_>, _: &Linear, x: &Arc<Tensor>) -> Result<Arc<Tensor>, Rejection> {
         let values = self.said.next().flatten().unwrap_or_default();
         let Some(y) = Tensor::new(self.batch, &at.node.output.shape, values) else {
             let fault = Fault::Answer("its accumulators have another size".into());
             return Err(Rejection::new(place(at.index, at.node), fault));
         };
-        let y = Rc::new(y);
-        self.layers.push((Rc::clone(x), Rc::clone(&y)));
+        let y = Arc::new(y);
+        self.layers.push((Arc::clone(x), Arc::clone(&y)));
         Ok(y)
-    }
-
-    fn add(
-        &mut self,
-        _: At<'_>,
-        shifts: [u8; 2],
-        a: &Rc<Tensor>,
-        b: &Rc<Tensor>,
-    ) -> Result<Rc<Tensor>, Rejection> {
-        Ok(Rc::new(reference::add(shifts, a, b)))
-    }
-
-    fn rescale(&mut self, _: At<'_>, by: Rescale, x: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
-        Ok(Rc::new(reference::rescale(by, x)))
-    }
-
-    fn max_pool(&mut self, at: At<'_>, window: &Window, x: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
-        Ok(Rc::new(reference::max_pool(window, x, &at.node.output.shape)))
-    }
-
-    fn average_pool(
-        &mut self,
-        at: At<'_>,
-        window: &Window,
-        multiplier: i32,
-        x: &Rc<Tensor>,
-    ) -> Result<Rc<Tensor>, Rejection> {
-        Ok(Rc::new(reference::average_pool(window, multiplier, x, &at.node.output.shape)))
-    }
-
-    fn reshape(&mut self, at: At<'_>, x: &Rc<Tensor>) -> Result<Rc<Tensor>, Rejection> {
-        Ok(Rc::new(reference::reshape(x, &at.node.output.shape)))
     }
 }
