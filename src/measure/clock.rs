@@ -48,20 +48,24 @@ const MOST_RUNS: u128 = 1000;
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::hint::black_box;
 
     use super::*;
 
-    fn spin(rounds: u64) -> u64 {
-        (0..black_box(rounds))
-            .fold(1u64, |x, i| black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(i)))
-    }
-
     #[test]
-    fn twenty_times_the_work_takes_clearly_longer() {
-        let short = cpu(|| 100_000, spin);
-        let long = cpu(|| 2_000_000, spin);
-        assert!(short > 0.0 && long > 5.0 * short, "{short} {long}");
+    fn every_run_has_a_preparation_of_its_own() {
+        let prepared = Cell::new(0u32);
+        let mut seen = Vec::new();
+        let taken = cpu(
+            || {
+                prepared.set(prepared.get() + 1);
+                prepared.get()
+            },
+            |number| seen.push((number, black_box((0..100_000u64).sum::<u64>()))),
+        );
+        assert!(taken >= 0.0 && seen.len() >= 4, "a warm-up and three runs");
+        assert!(seen.iter().map(|(number, _)| *number).eq(1..=prepared.get()));
     }
 
     #[test]
