@@ -18,6 +18,9 @@ use crate::codec::{self, DecodeError, Reader, Writer};
 use crate::graph::{Fault, Graph, GraphDecodeError, GraphError, Linear, MAX_SAMPLE};
 use crate::tensor::Range;
 
+/// log₂ of the longest committed vector; a model beyond it is refused.
+pub const MAX_BITS: usize = 30;
+
 const HEADER: &str = "serin-model/1\n";
 
 /// The integers of one linear node.
@@ -66,6 +69,9 @@ pub fn accumulator_range(linear: &Linear, weights: &LinearWeights, input: Range)
 impl Weights {
     /// Checks the weights against the graph.
     pub fn new(graph: &Graph, tensors: Vec<LinearWeights>) -> Result<Self, GraphError> {
+        if Layout::of(graph).bits() > MAX_BITS {
+            return Err(GraphError { node: "weights".into(), fault: Fault::TooLarge("their number") });
+        }
         let linears: Vec<_> = graph.linears().collect();
         if linears.len() != tensors.len() {
             let text = format!(
@@ -266,4 +272,26 @@ fn read_values(r: &mut Reader<'_>, count: usize) -> Result<Vec<i32>, DecodeError
         return Err(r.bad_value("range of weights", u64::from(high.abs_diff(low))));
     }
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Builder, Op, Port, Wire};
+
+    #[test]
+    fn weights_beyond_the_longest_vector_refused_before_they_are_counted() {
+        let range = Range { low: 0, high: 1 };
+        let input = Port { shape: vec![1 << 13], exponent: 0, range };
+        let mut builder = Builder::new(input).expect("sized");
+        let mut wire = Wire::INPUT;
+        for layer in 0..10 {
+            let [from, to] = if layer % 2 == 0 { [1 << 13, 1 << 14] } else { [1 << 14, 1 << 13] };
+            let dense = Op::MatMul(Linear::dense(from, to, 0));
+            wire = builder.push("dense", dense, &[wire], Some(range)).expect("consistent");
+        }
+        let graph = builder.finish().expect("ten nodes");
+        let error = Weights::new(&graph, Vec::new()).expect_err("2^30 weights and more");
+        assert_eq!(error.fault, Fault::TooLarge("their number"));
+    }
 }

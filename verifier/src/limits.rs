@@ -12,7 +12,7 @@ pub const MAX_BATCH_ENTRIES: usize = 1 << 30;
 pub const MAX_STEPS: u64 = 1 << 36;
 
 /// log₂ of the longest weight vector.
-pub const MAX_COMMITTED_BITS: usize = 30;
+pub const MAX_COMMITTED_BITS: usize = serin_circuits::weights::MAX_BITS;
 
 /// Most bytes in a server's name.
 pub const MAX_SERVER_NAME: usize = 256;
