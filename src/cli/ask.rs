@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Serialize;
 use serin_datasets::{Source, load};
@@ -25,6 +25,7 @@ use crate::session::{Outcome, Questions, Session, SessionError, Stage};
 /// Questions and canaries are shuffled and sent as one batch, in the clear but for TLS. What came back is recorded before it is judged;
 /// `serin verify` judges the record again, by the same rules, anywhere.
 #[derive(Args, Debug)]
+#[command(after_long_help = data::HELP)]
 pub(super) struct Ask {
     #[command(flatten)]
     connect: Connect,
@@ -93,7 +94,7 @@ impl Ask {
             Ok(session) => session,
             Err(error) => return caught(console, error),
         };
-        let questions = self.questions(&session)?;
+        let questions = self.questions(&session, client.max_batch())?;
         let mut record = Record::open(self.record.as_ref())?;
         let outcome =
             session.run(&mut client as &mut dyn Protocol, &questions, &mut record.recorder, &mut |stage| {
@@ -113,7 +114,8 @@ impl Ask {
         Ok(outcome.report.verdict.into())
     }
 
-    fn questions(&self, session: &Session) -> Result<Questions> {
+    /// What to ask, in a batch of at most `most` samples.
+    fn questions(&self, session: &Session, most: usize) -> Result<Questions> {
         let encoder = self.reading.encoder(session.card(), session.graph().input())?;
         let mut samples = load(&self.queries)?;
         if let Some(Rows(rows)) = &self.rows {
@@ -125,6 +127,11 @@ impl Ask {
             .with_context(|| format!("{} does not fit the model", data::name(&self.queries)))?;
         let Mixed { copies, canaries, criteria } =
             self.mixing.draw(session.card(), &encoder, samples.len() as u64)?;
+        let (asked, hidden) = (samples.len() as u64, canaries.truths.len() as u64);
+        ensure!(
+            asked.saturating_mul(copies).saturating_add(hidden) <= most as u64,
+            "{asked} queries × {copies} copies + {hidden} canaries are more than the {most} samples that this server takes at once; ask fewer by --rows, or set --copies and --canary-count"
+        );
         Ok(Questions { queries, copies, canaries, criteria })
     }
 

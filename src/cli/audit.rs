@@ -15,21 +15,21 @@ use super::Verdict;
 use super::accuracy::{Accuracy, level};
 use super::ask::{Record, caught, said};
 use super::connect::{Connect, card};
-use super::console::Console;
-use super::data::ReadingPath;
-use super::mixing::draw;
+use super::console::{Console, warn};
+use super::data::{self, ReadingPath};
+use super::mixing::{draw, terms};
 use crate::audit::{Audit, Campaign, CampaignError, Looks, audit};
 use crate::net::tls::Pin;
 use crate::protocol::Kind;
+use crate::session::Session;
 use crate::session::record::read;
-use crate::session::{Session, criteria};
 
 /// Find out what a server's model is worth, by canaries alone; or what saved records say
 ///
 /// The report gives the failures k of T canaries, both confidence bounds of the error rate, and what so many canaries could and could
 /// not have found. A server may notice that a campaign holds no real question.
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("subject").required(true).args(["server", "records"]))]
+#[command(group = ArgGroup::new("subject").required(true).args(["server", "records"]), after_long_help = data::HELP)]
 pub(super) struct Inquiry {
     /// Saved records to audit, in this order
     #[arg(value_name = "RECORD")]
@@ -86,7 +86,7 @@ impl Inquiry {
 
     fn campaign(&self, console: &Console, server: &str, canaries: &Source, card: Card) -> Result<Verdict> {
         let pool = load(canaries)?;
-        let mut criteria = criteria(&card, self.alpha, true)?;
+        let mut criteria = terms(&card, self.alpha, true)?;
         criteria.least_accuracy = self.assure.map(Accuracy::value);
         let count = self.canary_count.map_or(pool.len(), |count| count as usize);
         ensure!(count <= pool.len(), "{count} canaries are to be asked and {} are there", pool.len());
@@ -135,10 +135,8 @@ impl Inquiry {
         for path in &self.records {
             let record = read(path)?;
             if let End::Torn { at } = record.end {
-                tracing::warn!(
-                    "{}: the last entry was cut short at byte {at} and is left out",
-                    path.display()
-                );
+                let shown = path.display();
+                warn(format_args!("{shown}: the last entry was cut short at byte {at} and is left out"));
             }
             entries.extend(record.entries);
         }

@@ -21,8 +21,10 @@ use crate::prover::Model;
 /// Measure inference, proving and verification of an ONNX model
 ///
 /// Times are CPU seconds over all threads, the least of several runs after a warm-up (about a second's worth each, at least 3;
-/// one run where it takes 10 s or more). Questions are the calibration data, repeated as needed, or random.
+/// one run where it takes 10 s or more). Questions are the calibration data, repeated as needed, or random. The proof's bytes are
+/// counted without the activations, which stand apart.
 #[derive(Args, Debug)]
+#[command(after_long_help = data::HELP)]
 pub(super) struct Bench {
     /// The model
     #[arg(value_name = "MODEL.onnx")]
@@ -35,7 +37,7 @@ pub(super) struct Bench {
     /// Batch sizes, as 1,64
     #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1", value_parser = batch)]
     batch: Vec<usize>,
-    /// Threads to compute on: one gives the plain cost, without idle workers' waiting
+    /// Threads to compute on, 0 for one per core: one gives the plain cost, without idle workers' waiting
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
 }

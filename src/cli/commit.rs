@@ -44,7 +44,7 @@ impl Commit {
         let bar = console.doing("committing to the weights");
         let model = Model::new(graph, weights);
         bar.finish_and_clear();
-        let reading = data::reading_digest(&self.model)?;
+        let reading = data::reading_digest(&self.model, model.graph().input())?;
         let card = Card::new(&self.server, model.graph(), *model.root(), self.accuracy.map(Accuracy::value))
             .with_reading(reading);
         let json = serde_json::to_string_pretty(&card).context("the card has no JSON form")?;
@@ -54,12 +54,10 @@ impl Commit {
         };
         file::write(path, format!("{json}\n").as_bytes(), self.force)?;
         console.result(&card, |card| {
-            format!(
-                "wrote {}\ngraph   {}\nweights {}",
-                path.display(),
-                hex::encode(card.graph),
-                hex::encode(card.weights)
-            )
+            let (graph, weights) = (hex::encode(card.graph), hex::encode(card.weights));
+            let reading = card.reading.map(|digest| format!("\nreading {}", hex::encode(digest)));
+            let reading = reading.unwrap_or_default();
+            format!("wrote {}\ngraph   {graph}\nweights {weights}{reading}", path.display())
         })?;
         Ok(Verdict::Accepted)
     }

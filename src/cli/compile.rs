@@ -22,10 +22,8 @@ use crate::import::lower::{Compiled, Precision, compile};
 use crate::prover::infer::infer;
 
 /// Turn an ONNX model and calibration data into a model file, and report what that cost in accuracy
-///
-/// DATA is digits:PART, or a file: .npy, .npz, .idx, CIFAR-10's .bin or .csv (also gzipped), or INPUTS,LABELS; options may follow,
-/// as in train.npz:shape=1x28x28:scale=1/255:mean=0.13:std=0.31.
 #[derive(Args, Debug)]
+#[command(after_long_help = data::HELP)]
 pub(super) struct Compile {
     /// The model
     #[arg(value_name = "MODEL.onnx")]
@@ -88,6 +86,7 @@ impl Compile {
     /// Compiles.
     pub(super) fn run(self, console: &Console) -> Result<Verdict> {
         self.output.check()?;
+        self.output.beside(data::READING_ENDING).check()?;
         let float = data::onnx(&self.model.0)?;
         let bar = console.doing("calibrating and quantising");
         let compiled = self.how.compile(&float)?;
@@ -136,6 +135,10 @@ impl Compile {
                 let _ = fs::remove_file(beside.path());
             }
         })?;
+        if reading.is_none() {
+            // `serin commit` would take what another model left there for this one's.
+            beside.remove()?;
+        }
         Ok(reading.map(|_| beside.path().display().to_string()))
     }
 }
@@ -148,6 +151,9 @@ impl Quantisation {
             None => synthetic::uniform(self.seed, RANDOM_SAMPLES, &float.reading().sample_shape, 0.0..1.0)
                 .context("cannot make random inputs for this model; give calibration data by --data")?,
         };
+        let shape = &float.reading().sample_shape;
+        data::check_shape(&samples, shape)
+            .with_context(|| format!("{} does not fit the model", self.described()))?;
         let precision = Precision { weight_bits: self.weight_bits, activation_bits: self.activation_bits };
         compile(float, samples.inputs(), samples.labels(), precision)
             .with_context(|| format!("cannot quantise on {}", self.described()))
@@ -164,6 +170,7 @@ impl Quantisation {
 
 /// Both models on labelled data, a chunk at a time.
 fn measure(float: &FloatGraph, compiled: &Compiled, samples: &Samples) -> Result<Measured> {
+    data::check_shape(samples, &float.reading().sample_shape)?;
     let labels = samples.labels().context("it has no labels; add them, or leave --evaluate out")?;
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for start in (0..samples.len()).step_by(CHUNK) {

@@ -1,6 +1,7 @@
 //! What a command says: its result on standard output, its progress on standard error.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::{Context, Result};
@@ -37,11 +38,14 @@ impl Console {
         if self.json { Ok(()) } else { print(text) }
     }
 
-    /// A spinner that says what is being done; not drawn where standard error is no terminal.
+    /// A spinner that says what is being done and for how long; not drawn where standard error is no terminal.
     pub(super) fn doing(&self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
         let bar = ProgressBar::new_spinner().with_message(what);
         bar.enable_steady_tick(std::time::Duration::from_millis(100));
-        bar
+        match ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        }
     }
 
     /// A bar over `steps` steps; not drawn where standard error is no terminal.
@@ -53,6 +57,11 @@ impl Console {
             Err(_) => bar,
         }
     }
+}
+
+/// Says on standard error what the user should know although the work goes on.
+pub(super) fn warn(text: impl Display) {
+    eprintln!("warning: {text}");
 }
 
 /// Prints a text and a newline. A reader that has gone away has read enough.

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serin_circuits::codec::{Digest, digest};
@@ -17,12 +17,31 @@ use serin_circuits::weights::{Weights, decode_model};
 use serin_datasets::{Origin, Samples, Source, load};
 use serin_verifier::card::Card;
 
+use super::console::warn;
 use super::file;
 use crate::import::lower::Encoder;
 use crate::import::{Affine, FloatGraph, Reading, read};
 
+/// How data is named, for the help of the commands that take some ([`serin_datasets::Source`] has the grammar).
+pub(super) const HELP: &str = "\
+DATA is one of
+  digits:PART     the built-in digits; PART is train, calibration, canary or query
+  FILE            .npz (arrays x or inputs, y or labels), .npy, .csv, CIFAR-10's .bin,
+                  MNIST's .idx or ...ubyte; each also gzipped, as FILE.gz
+  INPUTS,LABELS   two files, each .npy, .idx or ...ubyte
+and options may follow, in any order:
+  :shape=1x28x28  reshape each sample
+  :scale=1/255    x = (value * scale - mean) / std; a number or a fraction
+  :mean=0.5       one for all channels, or one for each, as 0.5,0.4,0.3
+  :std=0.25       likewise
+  :label=last     the column of a .csv with the labels: first, last or none (default)
+as in images.idx.gz,labels.idx.gz:scale=1/255:mean=0.1307:std=0.3081";
+
 /// Reads a model file.
 pub(super) fn model(path: &Path) -> Result<(Graph, Weights)> {
+    if path.extension().is_some_and(|ending| ending == "onnx") {
+        bail!("{} is an ONNX file; make a model file of it with `serin compile`", path.display());
+    }
     decode_model(&file::read(path)?).with_context(|| format!("{} is no model file", path.display()))
 }
 
@@ -56,12 +75,7 @@ impl ReadingPath {
                 path.display()
             );
         }
-        let written: Written = file::read_json(path, "a reading")?;
-        let reading = written.check().with_context(|| format!("{} is damaged", path.display()))?;
-        if reading.shape != input.shape {
-            let shown = path.display();
-            bail!("{shown} is for inputs of shape {:?}; this model takes {:?}", reading.shape, input.shape);
-        }
+        let reading = reading(path, input)?;
         Ok(Encoder::new(reading, input))
     }
 }
@@ -69,13 +83,28 @@ impl ReadingPath {
 /// The ending of the file beside a model that holds its reading.
 pub(super) const READING_ENDING: &str = "reading.json";
 
-/// The digest of the reading beside a model file, if there is one.
-pub(super) fn reading_digest(model: &Path) -> Result<Option<Digest>> {
+/// The digest of the reading beside a model file, if there is one; it must be one for this input.
+pub(super) fn reading_digest(model: &Path, input: &Port) -> Result<Option<Digest>> {
     let path = model.with_extension(READING_ENDING);
     if !path.exists() {
         return Ok(None);
     }
+    reading(&path, input)?;
     Ok(Some(digest(READING, &file::read(&path)?)))
+}
+
+/// The reading in a file, for this input.
+fn reading(path: &Path, input: &Port) -> Result<Reading> {
+    let shown = path.display();
+    let written: Written = file::read_json(path, "a reading")?;
+    let reading = written.check().with_context(|| format!("{shown} is damaged"))?;
+    if reading.shape != input.shape {
+        let (found, taken) = (reading.shape, &input.shape);
+        bail!(
+            "{shown} is for inputs of shape {found:?}, this model takes {taken:?}; compile the model anew to get its own"
+        );
+    }
+    Ok(reading)
 }
 
 /// The samples of a source, encoded; and their labels.
@@ -86,12 +115,32 @@ pub(super) fn encoded(encoder: &Encoder, source: &Source) -> Result<(Tensor, Sam
     Ok((tensor, samples))
 }
 
-/// Samples, encoded.
+/// Samples, encoded; says so where many of their values are cut off.
 pub(super) fn encode(encoder: &Encoder, samples: &Samples) -> Result<Tensor> {
-    let shape = encoder.reading.sample_shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
-    encoder
-        .encode(samples.inputs())
-        .with_context(|| format!("append `:shape={shape}` if its samples are only laid out otherwise"))
+    check_shape(samples, &encoder.reading.sample_shape)?;
+    let tensor = encoder.encode(samples.inputs())?;
+    let unit = f32::from(encoder.exponent).exp2().recip();
+    let (low, high) = (encoder.range.low as f32 * unit, encoder.range.high as f32 * unit);
+    let input = encoder.reading.read(samples.inputs())?;
+    let beyond = input.iter().filter(|x| **x < low - unit || **x > high + unit).count();
+    if beyond as f64 > MOST_CUT_OFF * input.len() as f64 {
+        warn(format_args!(
+            "{:.0} % of the values lie outside {low}..={high}, which the model was calibrated for, and are cut off; name the data with the options that the model was compiled with, as :scale=1/255",
+            100.0 * beyond as f64 / input.len() as f64
+        ));
+    }
+    Ok(tensor)
+}
+
+/// Refuses samples of another shape than a model takes.
+pub(super) fn check_shape(samples: &Samples, shape: &[usize]) -> Result<()> {
+    let joined = |shape: &[usize]| shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+    let (found, taken) = (joined(samples.shape()), joined(shape));
+    ensure!(
+        samples.shape() == shape,
+        "its samples have shape {found}, the model takes {taken}; append `:shape={taken}` if they are only laid out otherwise"
+    );
+    Ok(())
 }
 
 /// What a source is called in errors and reports.
@@ -155,12 +204,16 @@ impl Written {
     }
 }
 
+/// The share of values outside the calibrated range that is no cause for a warning.
+const MOST_CUT_OFF: f64 = 0.01;
 const FORMAT: &str = "serin-reading/1";
 const READING: &str = "serin reading";
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
+    use serin_circuits::tensor::Range;
+
     use super::*;
 
     fn reading() -> Reading {
@@ -173,6 +226,19 @@ mod tests {
         let bytes = written(&reading()).unwrap().unwrap();
         assert_eq!(serde_json::from_slice::<Written>(&bytes).unwrap().check().unwrap(), reading());
         assert!(written(&plain(&[3])).unwrap().is_none());
+    }
+
+    #[test]
+    fn reading_for_another_input_is_not_pinned() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("model.serin");
+        let range = Range { low: 0, high: 255 };
+        let port = |shape: &[usize]| Port { shape: shape.into(), exponent: 0, range };
+        assert_eq!(reading_digest(&model, &port(&[1, 2])).unwrap(), None);
+        let bytes = written(&reading()).unwrap().unwrap();
+        std::fs::write(folder.path().join("model.reading.json"), &bytes).unwrap();
+        assert_eq!(reading_digest(&model, &port(&[1, 2])).unwrap(), Some(digest(READING, &bytes)));
+        assert!(reading_digest(&model, &port(&[2])).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! was there before. Without `--force` an existing file is left alone, and the command ends before it does any work.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -51,6 +51,17 @@ impl Output {
     /// Says now rather than after the work whether writing will be refused.
     pub(super) fn check(&self) -> Result<()> {
         check(&self.path, self.force)
+    }
+
+    /// Leaves nothing there.
+    pub(super) fn remove(&self) -> Result<()> {
+        self.check()?;
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", self.path.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes the whole of it, or nothing.
@@ -134,6 +145,19 @@ mod tests {
         write(&path, b"second", true).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished is left");
+    }
+
+    #[test]
+    fn removed_file_is_gone_only_if_forced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.reading.json");
+        fs::write(&path, b"stale").unwrap();
+        assert!(Output { path: path.clone(), force: false }.remove().is_err());
+        assert!(path.exists());
+        let forced = Output { path, force: true };
+        forced.remove().unwrap();
+        assert!(!forced.path().exists());
+        forced.remove().unwrap();
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use serin_circuits::graph::{Graph, Port};
@@ -60,8 +60,6 @@ impl Inspect {
             let graph =
                 Graph::decode(&bytes).with_context(|| format!("{} is no graph", self.file.display()))?;
             shown(&graph, None)
-        } else if self.file.extension().is_some_and(|ending| ending == "onnx") {
-            bail!("{} is an ONNX file; make a model file of it with `serin compile`", self.file.display());
         } else {
             let (graph, weights) = data::model(&self.file)?;
             shown(&graph, Some(&weights))

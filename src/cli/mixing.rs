@@ -15,7 +15,7 @@ use super::accuracy::level;
 use super::data;
 use crate::import::lower::Encoder;
 use crate::session::random::Randomness;
-use crate::session::{self, Canaries};
+use crate::session::{Canaries, criteria};
 
 /// How a batch is mixed and judged.
 #[derive(Args, Debug)]
@@ -60,7 +60,7 @@ impl Mixing {
     /// Draws canaries for `queries` questions under a card.
     pub(super) fn draw(&self, card: &Card, encoder: &Encoder, queries: u64) -> Result<Mixed> {
         let pool = self.canaries.as_ref().map(load).transpose()?;
-        let criteria = session::criteria(card, self.alpha, pool.is_some())?;
+        let criteria = terms(card, self.alpha, pool.is_some())?;
         let available = pool.as_ref().map_or(0, |pool| pool.len() as u64);
         let Numbers { copies, canaries } = self.numbers(criteria, queries, available)?;
         ensure!(
@@ -107,6 +107,15 @@ impl Mixing {
         let tolerance = Tolerance::new(allowed, Rate::ZERO).ok()?;
         plan_labelled(queries, canaries, &tolerance, self.bits).ok()
     }
+}
+
+/// The terms a card calls for, at level `alpha`.
+pub(super) fn terms(card: &Card, alpha: Level, labelled: bool) -> Result<Criteria> {
+    ensure!(
+        card.accuracy.is_some() || !labelled,
+        "the card claims no accuracy to hold canaries against; get one made with `serin commit --accuracy`, or leave --canaries away"
+    );
+    Ok(criteria(card, alpha, labelled)?)
 }
 
 /// `count` canaries out of labelled samples, drawn afresh.

@@ -29,6 +29,7 @@ mod plan;
 mod serve;
 mod verify;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -46,10 +47,10 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Print the result as one JSON value
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST)]
     json: bool,
     /// Log more: -v what happens, -vv how, -vvv everything (RUST_LOG overrides)
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = LAST)]
     verbose: u8,
 }
 
@@ -139,7 +140,8 @@ impl Cli {
 fn log(verbose: u8) {
     let level = ["warn", "info", "debug", "trace"][usize::from(verbose.min(3))];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
 }
 
 /// An error and its causes on one line; a cause that the error quotes is not said again.
@@ -150,6 +152,9 @@ fn told(error: &anyhow::Error) -> String {
         false => format!("{said}: {cause}"),
     })
 }
+
+/// Where options that every command takes stand in its help: behind its own, before clap's (999).
+const LAST: usize = 990;
 
 #[cfg(test)]
 mod tests {

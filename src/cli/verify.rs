@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
+use serin_circuits::codec::Digest;
 use serin_verifier::card::Card;
 use serin_verifier::record::{End, Entry, RecordError};
 use serin_verifier::report::{Report, judge};
@@ -27,7 +28,7 @@ pub(super) struct Verify {
     #[arg(long, value_name = "FILE")]
     card: Option<PathBuf>,
     /// The record's head as it was noted elsewhere, 64 hexadecimal digits: shows that nothing was rewritten or cut off
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", value_parser = head)]
     head: Option<String>,
 }
 
@@ -35,7 +36,8 @@ pub(super) struct Verify {
 #[derive(Serialize)]
 struct Shown {
     verdict: &'static str,
-    head: String,
+    /// Its digest as it stands; `None` where it was altered.
+    head: Option<String>,
     /// What is wrong with the record as a whole.
     faults: Vec<String>,
     entries: Vec<Report>,
@@ -49,7 +51,7 @@ impl Verify {
             Err(error @ RecorderError::Record { error: RecordError::Altered { .. }, .. }) => {
                 let shown = Shown {
                     verdict: "rejected",
-                    head: String::new(),
+                    head: None,
                     faults: vec![error.to_string()],
                     entries: Vec::new(),
                 };
@@ -81,13 +83,14 @@ impl Verify {
             verdict = Verdict::Rejected;
             faults.push(format!("entry {index} was asked under another card than the one given"));
         }
-        if let Some(noted) = self.head.filter(|noted| !noted.eq_ignore_ascii_case(&head)) {
+        if let Some(noted) = self.head.filter(|noted| *noted != head) {
             verdict = Verdict::Rejected;
             faults.push(format!(
                 "the record's head is {head}, and {noted} was noted: it is another record, or was changed"
             ));
         }
-        console.result(&Shown { verdict: verdict.name(), head, faults, entries }, Shown::text)?;
+        let shown = Shown { verdict: verdict.name(), head: Some(head), faults, entries };
+        console.result(&shown, Shown::text)?;
         Ok(verdict)
     }
 }
@@ -105,10 +108,21 @@ impl Shown {
         for fault in &self.faults {
             let _ = writeln!(text, "record     {fault}");
         }
-        let _ = write!(text, "record     {}: {} entries", self.verdict, self.entries.len());
-        if !self.head.is_empty() {
-            let _ = write!(text, ", head {}", self.head);
+        let judged = match self.entries.len() {
+            1 => "1 entry".into(),
+            n => format!("{n} entries"),
+        };
+        let _ = write!(text, "record     {}: {judged}", self.verdict);
+        if let Some(head) = &self.head {
+            let _ = write!(text, ", head {head}");
         }
         text
     }
+}
+
+/// A head as it is typed, in the digits that it is printed in.
+fn head(text: &str) -> Result<String, String> {
+    let digest: Digest = hex::FromHex::from_hex(text)
+        .map_err(|_| "a head is 64 hexadecimal digits; copy the one that `serin ask` printed".to_owned())?;
+    Ok(hex::encode(digest))
 }
