@@ -17,7 +17,7 @@ impl Accuracy {
 
     /// The error rate it leaves; `None` at an accuracy of 0.
     pub(super) fn error(self) -> Option<Rate> {
-        Rate::new(1.0 - self.0).ok()
+        Rate::left_by(self.0).ok()
     }
 
     /// `right` answers of `asked`; `None` where nothing was asked.

@@ -112,7 +112,8 @@ impl Shown {
             1 => "1 entry".into(),
             n => format!("{n} entries"),
         };
-        let _ = write!(text, "record     {}: {judged}", self.verdict);
+        let verdict = if self.verdict == Verdict::Undecided.name() { "could not tell" } else { self.verdict };
+        let _ = write!(text, "record     {verdict}: {judged}");
         if let Some(head) = &self.head {
             let _ = write!(text, ", head {head}");
         }

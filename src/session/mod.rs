@@ -262,7 +262,7 @@ fn arrange(questions: &Questions, randomness: &mut Randomness) -> Result<Vec<Slo
 /// [`SessionError::NoClaim`], if there are `labelled` canaries and the card claims no accuracy.
 pub fn criteria(card: &Card, level: Level, labelled: bool) -> Result<Criteria, SessionError> {
     let claimed_error = match card.accuracy {
-        Some(accuracy) => Rate::new(1.0 - accuracy)?,
+        Some(accuracy) => Rate::left_by(accuracy)?,
         None if labelled => return Err(SessionError::NoClaim),
         None => Rate::ZERO,
     };

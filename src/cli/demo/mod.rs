@@ -110,7 +110,7 @@ impl Demo {
     /// Real digits, canaries enough to tell the claimed accuracy from [`ALTERNATIVE`], and the copies that these then need.
     fn questions(&self, card: &Card, encoder: &Encoder, queries: &Samples) -> Result<Questions> {
         let criteria = criteria(card, Level::new(LEVEL)?, true)?;
-        let worse = Rate::new(1.0 - ALTERNATIVE)?;
+        let worse = Rate::left_by(ALTERNATIVE)?;
         let QualityPlan { canaries, threshold } =
             labelled_canaries(criteria.claimed_error, worse, criteria.alpha, criteria.beta)?;
         let plan = plan_labelled(

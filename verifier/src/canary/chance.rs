@@ -27,6 +27,14 @@ impl Rate {
         if (0.0..1.0).contains(&value) { Ok(Self(value)) } else { Err(CanaryError::Rate { value }) }
     }
 
+    /// The error rate that an accuracy leaves, to twelve places, so that a decimal claim leaves a decimal rate.
+    ///
+    /// # Errors
+    /// As [`Rate::new`]: an accuracy of 0 or beyond 1 leaves none.
+    pub fn left_by(accuracy: f64) -> Result<Self, CanaryError> {
+        Self::new(((1.0 - accuracy) * 1e12).round() / 1e12)
+    }
+
     /// The rate as a number.
     #[must_use]
     pub fn value(self) -> f64 {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serin_circuits::codec::DecodeError;
 use serin_circuits::graph::{Graph, GraphDecodeError};
 use serin_circuits::tensor::Tensor;
@@ -94,14 +94,19 @@ pub enum Truth {
 }
 
 /// What the batch cost; reported, never judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Costs {
     /// Bytes sent, framing included.
     pub sent: u64,
     /// Bytes received, framing included.
     pub received: u64,
-    /// From the question to the answer, in whole microseconds.
+    /// From the question to the answer, in whole microseconds; JSON has seconds.
+    #[serde(rename = "waited_s", serialize_with = "seconds")]
     pub waited: Duration,
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
 }
 
 /// One batch.

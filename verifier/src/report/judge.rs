@@ -59,7 +59,7 @@ fn proof(entry: &Entry) -> Proof {
         Err(rejection) => Proof::Rejected(rejection),
         Ok(accepted) => Proof::Accepted {
             soundness_bits: accepted.soundness.bits,
-            proof_bytes: bytes.len(),
+            proof_bytes: bytes.len() - accepted.activation_bytes(),
             activation_bytes: accepted.activation_bytes(),
             soundness: accepted.soundness,
         },

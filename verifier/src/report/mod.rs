@@ -105,7 +105,7 @@ impl Asked {
 
 /// What became of the proof.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "proof", rename_all = "snake_case")]
+#[serde(tag = "status", rename_all = "snake_case")]
 pub enum Proof {
     /// None was asked for, and card, graph and answers fit each other.
     None,
@@ -113,9 +113,9 @@ pub enum Proof {
     Accepted {
         /// A false answer is accepted with probability at most 2^−this, per attempt.
         soundness_bits: f64,
-        /// Its length.
+        /// Its length, without the revealed activations.
         proof_bytes: usize,
-        /// Of these, bytes of revealed activations.
+        /// Bytes of these.
         activation_bytes: usize,
         /// How the soundness adds up.
         #[serde(skip)]

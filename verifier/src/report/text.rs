@@ -47,10 +47,10 @@ impl Display for Proof {
         match self {
             Self::None => f.write_str("none asked for: nothing ties the answers to the committed model"),
             Self::Accepted { soundness_bits, proof_bytes, activation_bytes, .. } => {
-                let (all, revealed) = (bytes(*proof_bytes as u64), bytes(*activation_bytes as u64));
+                let (proof, revealed) = (bytes(*proof_bytes as u64), bytes(*activation_bytes as u64));
                 write!(
                     f,
-                    "accepted: the committed model gave these answers; a false one passes with probability 2^-{soundness_bits:.0}; {all}, of these {revealed} activations"
+                    "accepted: the committed model gave these answers; a false one passes with probability 2^-{soundness_bits:.0}; {proof}, and {revealed} of activations"
                 )
             }
             Self::Rejected(rejection) => write!(f, "rejected at {rejection}"),
@@ -77,6 +77,9 @@ impl Report {
         let judged = &self.canaries;
         if self.asked.canaries == 0 {
             return match self.claimed_accuracy {
+                _ if self.proof == Proof::None && self.asked.copies < 2 => {
+                    writeln!(f, "canaries   none: without a proof either, nothing was checked")
+                }
                 Some(claim) => {
                     writeln!(f, "canaries   none: the claimed accuracy of {} is unchecked", percent(claim))
                 }
