@@ -10,7 +10,7 @@
 //! | [`codec`] | canonical bytes in and out, and the graph's digest |
 //! | [`engine`] | the seam between a graph and a way to compute it; the one walk |
 //! | [`clear`] | the engine of whoever sees every value |
-//! | [`reference`] | the plain integer engine, the oracle of every test |
+//! | [`mod@reference`] | the plain integer engine, the oracle of every test |
 //! | [`poly`] | multilinear extensions and folds of integer tensors |
 //! | [`relation`] | the identities that linear nodes satisfy, as sums over multilinear extensions |
 //!

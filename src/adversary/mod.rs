@@ -1,6 +1,6 @@
 //! Corrupt servers, as values: each [`Cheat`] is one thing a dishonest server may do, and [`Cheat::catcher`] says what finds it.
 //!
-//! A [`Corrupt`] server is an [`Answerer`] like the honest [`Host`](crate::protocol::Host): it is served over the same links and
+//! A [`Corrupt`] server is an [`Answerer`](crate::protocol::Answerer) like the honest [`Host`](crate::protocol::Host): it is served over the same links and
 //! judged by the same client. It shows what the checks are for, in demonstrations and in tests; nothing here is of use against
 //! somebody else's check.
 //!

@@ -1,7 +1,7 @@
 //! The command line: what can be typed, and what each command does with it.
 //!
 //! A command is a struct that clap fills (numbers, files' kinds, addresses and data sources are parsed into what they mean
-//! before anything runs) and a `run` that returns a [`Verdict`] or says what went wrong. The exit code is the verdict:
+//! before anything runs) and a `run` that returns a `Verdict` or says what went wrong. The exit code is the verdict:
 //!
 //! | code | means |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | 2 | could not tell: misuse, a file or network that failed, or too little evidence |
 //!
 //! Results go to standard output, as text or (`--json`) as one JSON value; everything else, logs, bars and errors, to standard
-//! error. Files are written whole or not at all ([`file`]).
+//! error. Files are written whole or not at all.
 
 mod accuracy;
 mod ask;

@@ -1,8 +1,8 @@
 //! CPU time and memory of this process.
 //!
 //! A time is the least of several runs: what disturbs a run (cold caches, neighbours) only ever adds to it. A first run warms
-//! up and says how long one takes; then it is run until about [`BUDGET`] is spent, 3 times at least and [`MOST_RUNS`] at most. A first
-//! run of [`LONG`] or more is itself the result.
+//! up and says how long one takes; then it is run until about `BUDGET` is spent, 3 times at least and `MOST_RUNS` at most. A first
+//! run of `LONG` or more is itself the result.
 
 use std::fs;
 use std::time::Duration;

@@ -7,7 +7,7 @@
 //! | [`revealed`] | the witness of a `revealed` proof |
 //! | `kernels` | integer matrix products; packed Goldilocks tables |
 //!
-//! A [`Model`] is compiled and committed once and shared by all sessions; [`Model::answer`] infers and proves a batch.
+//! A [`Model`] is compiled and committed once and shared by all sessions; [`Model::infer`] answers a batch, [`Model::prove`] proves it.
 //! Everything here is as trusted as its owner: a mistake costs the server its acceptance, never the client its safety.
 
 mod claims;

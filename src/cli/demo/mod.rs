@@ -4,7 +4,7 @@
 //! 2. a server process starts, on loopback ([`server`]);
 //! 3. a client pins the card and asks one batch over TCP: real digits, copies of each, hidden canaries, a proof wanted;
 //! 4. it verifies, and says what the answers are worth;
-//! 5. the same client meets every server of the gallery of cheats ([`gallery`]).
+//! 5. the same client meets every server of the gallery of cheats ([`gallery()`]).
 //!
 //! Accepted only if the honest server is, and every cheat is rejected with the server to blame.
 

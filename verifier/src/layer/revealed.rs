@@ -1,7 +1,7 @@
 //! `revealed`: the server sends every linear node's accumulators; the client recomputes the rest itself.
 //!
 //! The prover says all accumulators but the last node's (those are the answer), each at its range's width. The checker walks the
-//! graph over them ([`Checker`]): a linear node's output is what was said, every other node is recomputed, so the walk ends in
+//! graph over them (`Checker`): a linear node's output is what was said, every other node is recomputed, so the walk ends in
 //! the answer that follows from the activations, which must be the answer given. Then every linear node is proved against the
 //! committed weights ([`super::linear`]) and all claims are settled at once ([`super::claims`]).
 //!

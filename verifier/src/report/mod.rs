@@ -1,6 +1,6 @@
 //! What one batch proves: the verdict, the numbers it rests on, and what each part of the evidence is worth.
 //!
-//! [`judge`] is a pure function of an [`Entry`]: a live session and the replay of a saved record call the same one, so they cannot
+//! [`judge()`] is a pure function of an [`Entry`](crate::record::Entry): a live session and the replay of a saved record call the same one, so they cannot
 //! differ. `Report` serialises for programs and prints for people.
 //!
 //! | verdict | exit code | when |
