@@ -4,8 +4,6 @@
 //! the compiler proves a static bound for every node ([`crate::graph`]) and refuses a model whose accumulators
 //! could leave `i32`, so storage never truncates.
 
-use ndarray::{ArrayView, IxDyn};
-
 /// An inclusive range of integers, `low ≤ high`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -121,13 +119,6 @@ impl Tensor {
             values.extend_from_slice(self.sample(n));
         }
         Self::new(positions.len(), &self.shape, values)
-    }
-
-    /// The tensor as an `ndarray` view with axes (batch, shape…).
-    pub fn view(&self) -> ArrayView<'_, i32, IxDyn> {
-        let mut axes = vec![self.batch];
-        axes.extend_from_slice(&self.shape);
-        ArrayView::from_shape(IxDyn(&axes), &self.values).expect("the constructor checked the size")
     }
 
     /// The first entry outside `range`, as (sample, offset in the sample, value).

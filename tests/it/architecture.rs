@@ -46,7 +46,6 @@ const VERIFIER_CLOSURE: &[(&str, &[&str])] = &[
         ],
     ),
     ("wiping of secrets, for the transcript and the fields", &["zeroize", "zeroize_derive"]),
-    ("tensors", &["ndarray", "matrixmultiply", "rawpointer", "num-complex"]),
     ("statistics", &["statrs", "approx"]),
     ("cards and reports as text", &["serde", "serde_core", "serde_derive", "hex"]),
     ("errors", &["thiserror", "thiserror-impl"]),

@@ -9,6 +9,7 @@
 //! | [`sumcheck`], [`commit`], [`layer`] | the sub-protocols |
 //! | [`soundness`] | what a proof is worth, in bits |
 //! | [`rejection`] | why not, where, and whom it blames |
+//! | [`record`], [`report`] | what was asked and answered, and what it proves |
 //! | [`canary`] | hidden samples with known answers: plan, judge, bounds |
 //! | [`proof`], [`limits`] | the proof's form; caps |
 //!
