@@ -157,16 +157,6 @@ impl Writer {
     pub fn bytes(&mut self, v: &[u8]) -> &mut Self {
         self.size(v.len()).raw(v)
     }
-
-    /// A length and as many integers.
-    pub fn integers(&mut self, v: &[i32]) -> &mut Self {
-        self.size(v.len());
-        self.bytes.reserve(4 * v.len());
-        for x in v {
-            self.i32(*x);
-        }
-        self
-    }
 }
 
 /// Reads fields from foreign bytes.
@@ -251,13 +241,6 @@ impl<'a> Reader<'a> {
             .map_err(|e| self.bad_value(field, u64::from(bytes[e.utf8_error().valid_up_to()])))
     }
 
-    /// A length of at most `cap` and as many integers.
-    pub fn integers(&mut self, field: &'static str, cap: usize) -> Result<Vec<i32>, DecodeError> {
-        let len = self.size(field, cap)?;
-        let bytes = self.raw(len.saturating_mul(4), field)?;
-        Ok(bytes.as_chunks::<4>().0.iter().map(|c| i32::from_le_bytes(*c)).collect())
-    }
-
     /// As many integers of `range` as `count` says, as [`pack`] writes them. A value beyond the range is refused.
     pub fn packed(
         &mut self,
@@ -328,7 +311,7 @@ mod tests {
             Err(DecodeError::Value { field: "name", .. })
         ));
         assert!(matches!(
-            Reader::new(&bytes).integers("weights", usize::MAX),
+            Reader::new(&bytes).packed("weights", usize::MAX, Range { low: 0, high: i32::MAX }),
             Err(DecodeError::Truncated { .. })
         ));
     }

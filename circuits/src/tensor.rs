@@ -104,11 +104,6 @@ impl Tensor {
         n.checked_mul(len).and_then(|start| self.values.get(start..start + len)).unwrap_or(&[])
     }
 
-    /// The same entries under another per-sample shape; `None` if the sizes differ.
-    pub fn reshaped(self, shape: &[usize]) -> Option<Self> {
-        Self::new(self.batch, shape, self.values)
-    }
-
     /// The samples at `positions`, in that order; `None` if one lies beyond the batch.
     pub fn select(&self, positions: &[usize]) -> Option<Self> {
         let mut values = Vec::with_capacity(positions.len().checked_mul(self.sample_len())?);

@@ -82,7 +82,7 @@ impl Group {
         let rows = &commitment.vector[first_row * columns..];
         let u = fold_rows(&alpha, rows, columns, commitment.magnitude);
         let mut b = Table::zeros(columns);
-        b.write_eq(0, low, field::lift(field::from_i64(1)));
+        b.write_eq(0, low, Ext::from(1u64));
         Self { first_row, alpha, u: u.into_iter().collect(), b }
     }
 
@@ -90,7 +90,7 @@ impl Group {
         let columns = commitment.shape().columns();
         let entries = &commitment.vector[row * columns..][..columns];
         let u = entries.iter().map(|v| field::lift(field::from_i64(i64::from(*v)))).collect();
-        Self { first_row: row, alpha: vec![field::lift(field::from_i64(1))], u, b }
+        Self { first_row: row, alpha: vec![Ext::from(1u64)], u, b }
     }
 }
 

@@ -40,8 +40,7 @@ impl Prover for Witness<'_> {
         let (linear, range) = self.linears[linear_index];
         let weights = &self.model.weights().tensors()[linear_index];
         let x = bind_batch(&self.trace.layers()[linear_index].input, range, &point.sample);
-        let magnitude = weights.weight.iter().map(|w| w.unsigned_abs()).max().unwrap_or(0);
-        let w = bind_weights(linear, &weights.weight, magnitude, &point.output);
+        let w = bind_weights(linear, &weights.weight, self.model.commitment().magnitude, &point.output);
         let bias = bias_at(linear, &weights.bias, point);
         Box::new(LinearTables { tables: Tables::new(w, patches(linear, &x, point)), bias })
     }
