@@ -12,7 +12,8 @@
 //! | [`clear`] | the engine of whoever sees every value |
 //! | [`mod@reference`] | the plain integer engine, the oracle of every test |
 //! | [`poly`] | multilinear extensions and folds of integer tensors |
-//! | [`relation`] | the identities that linear nodes satisfy, as sums over multilinear extensions |
+//! | [`gates`] | a graph unfolded into products, affine maps and clamps, for proofs |
+//! | [`relation`] | the identities that linear nodes and clamps satisfy |
 //!
 //! Nothing here trusts, talks or proves: see `serin-verifier` for when to believe, `serin` for how to do.
 
@@ -20,6 +21,7 @@ pub mod clear;
 pub mod codec;
 pub mod engine;
 pub mod field;
+pub mod gates;
 pub mod graph;
 pub mod poly;
 pub mod quant;

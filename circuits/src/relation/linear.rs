@@ -11,8 +11,9 @@
 //! tensor's inputs only: no FFT, no im2col. A dense layer is the case of one group, one position, one offset. eq factors
 //! over rows and columns, so the prover fills A in two one-dimensional passes a channel ([`patches`]).
 //!
-//! At the sum's end, Ã(r_g', r_c, r_d) is evaluated from X without the table ([`patches_at`]): it is
+//! At the sum's end, Ã(r_g', r_c, r_d) is a linear form over X̃(r_n, ·) without the table ([`input_form`]): it is
 //! Σ_{g,c} eq(r_g', g)·eq(r_g, g)·eq(r_c, c) · Σ_q X̃(r_n, g·C+c, q)·K(q) with K(q) = Σ_d eq(r_d, d)·Σ_{p: p∘d = q} eq(r_p, p).
+//! Whoever holds X evaluates it ([`patches_at`]); else it is a claim on the node's input.
 //!
 //! Bounds: every integer is below p/2 in magnitude by the graph's ranges, so the identity over the field is the identity
 //! over the integers.
@@ -80,18 +81,7 @@ pub fn bind_batch(tensor: &Tensor, range: Range, r_n: &[Ext]) -> Vec<Ext> {
 
 /// Ỹ(r_n, r_g, r_o, r_p) of the accumulators.
 pub fn accumulators_at(linear: &Linear, y: &Tensor, range: Range, point: &Point) -> Ext {
-    let bound = bind_batch(y, range, &point.sample);
-    let [height, width] = linear.output_image();
-    let columns = eq_table(&point.column);
-    let rows = eq_table(&point.row);
-    let mut channels = Vec::with_capacity(linear.output_channels());
-    for plane in bound.chunks_exact(height * width) {
-        let by_row = plane.chunks_exact(width).zip(&rows).map(|(row, e)| dot(row, &columns) * e);
-        channels.push(by_row.sum());
-    }
-    let outputs = eq_table(&point.output);
-    let by_group = channels.chunks_exact(linear.outputs).map(|group| dot(group, &outputs));
-    by_group.zip(eq_table(&point.group)).map(|(v, e)| v * e).sum()
+    output_form_at(linear, &bind_batch(y, range, &point.sample), point)
 }
 
 /// The table A of the prover, padded to (g, c, d) bits; `x` is X̃(r_n, ·).
@@ -127,24 +117,51 @@ pub fn patches(linear: &Linear, x: &[Ext], point: &Point) -> Vec<Ext> {
     table
 }
 
-/// Ã(r_g', r_c, r_d); `sum_point` holds (r_g', r_c, r_d) and `x` is X̃(r_n, ·). Zero if the point is too short.
-pub fn patches_at(linear: &Linear, x: &[Ext], point: &Point, sum_point: &[Ext]) -> Ext {
+/// The form over one sample of X whose value at X̃(r_n, ·) is Ã(r_g', r_c, r_d); `sum_point` holds (r_g', r_c, r_d). Zero if the point
+/// is too short.
+pub fn input_form(linear: &Linear, point: &Point, sum_point: &[Ext]) -> Vec<Ext> {
     let [g, c, d] = sum_bits(linear);
-    if sum_point.len() != g + c + d {
-        return Ext::ZERO;
+    let mut form = Vec::with_capacity(linear.input_channels() * linear.image[0] * linear.image[1]);
+    if sum_point.len() == g + c + d {
+        let (r_g, rest) = sum_point.split_at(g);
+        let (r_c, r_d) = rest.split_at(c);
+        let kernel = kernel_image(linear, point, r_d);
+        let (channels, groups) = (eq_table(r_c), eq_table(&point.group));
+        for (e, group) in eq_table(r_g).iter().zip(&groups).take(linear.groups) {
+            for channel in channels.iter().take(linear.channels) {
+                let factor = *e * group * channel;
+                form.extend(kernel.iter().map(|k| factor * k));
+            }
+        }
     }
-    let (r_g, rest) = sum_point.split_at(g);
-    let (r_c, r_d) = rest.split_at(c);
-    let kernel = kernel_image(linear, point, r_d);
-    let (channels, groups) = (eq_table(r_c), eq_table(&point.group));
-    let mut planes = x.chunks_exact(linear.image[0] * linear.image[1]);
-    let mut sum = Ext::ZERO;
-    for (e, group) in eq_table(r_g).iter().zip(&groups).take(linear.groups) {
-        let within = channels.iter().take(linear.channels).zip(planes.by_ref());
-        let by_group: Ext = within.map(|(e, plane)| *e * dot(plane, &kernel)).sum();
-        sum += *e * group * by_group;
-    }
-    sum
+    form
+}
+
+/// Ã(r_g', r_c, r_d) where `x` is X̃(r_n, ·).
+pub fn patches_at(linear: &Linear, x: &[Ext], point: &Point, sum_point: &[Ext]) -> Ext {
+    dot(x, &input_form(linear, point, sum_point))
+}
+
+/// A form over one sample of the accumulators, padded to (g, o, rows, columns) bits.
+pub fn output_cube(linear: &Linear, form: &[Ext]) -> Vec<Ext> {
+    let [height, width] = linear.output_image();
+    let axes = [linear.groups, linear.outputs, height, width];
+    let mut cube = vec![Ext::ZERO; 1 << axes.map(log2_ceil).iter().sum::<usize>()];
+    spread(&axes, form, &mut cube);
+    cube
+}
+
+/// The extension of [`output_cube`] at (r_g, r_o, r_p).
+pub fn output_form_at(linear: &Linear, form: &[Ext], point: &Point) -> Ext {
+    let [height, width] = linear.output_image();
+    let (rows, columns) = (eq_table(&point.row), eq_table(&point.column));
+    let plane = |plane: &[Ext]| -> Ext {
+        plane.chunks_exact(width).zip(&rows).map(|(row, e)| dot(row, &columns) * e).sum()
+    };
+    let channels: Vec<Ext> = form.chunks_exact(height * width).map(plane).collect();
+    let outputs = eq_table(&point.output);
+    let by_group = channels.chunks_exact(linear.outputs).map(|group| dot(group, &outputs));
+    by_group.zip(eq_table(&point.group)).map(|(v, e)| v * e).sum()
 }
 
 /// K(q) over the input image.
