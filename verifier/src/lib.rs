@@ -6,7 +6,7 @@
 //! | [`statement`] | what a proof is about |
 //! | [`verify`] | the verifier, a pure function of bytes |
 //! | [`script`] | conversations written once for both sides, over merlin |
-//! | [`sumcheck`], [`commit`], [`layer`] | the sub-protocols |
+//! | [`sumcheck`], [`lookup`], [`commit`], [`layer`] | the sub-protocols |
 //! | [`soundness`] | what a proof is worth, in bits |
 //! | [`rejection`] | why not, where, and whom it blames |
 //! | [`record`], [`report`] | what was asked and answered, and what it proves |
@@ -27,6 +27,7 @@ pub mod card;
 pub mod commit;
 pub mod layer;
 pub mod limits;
+pub mod lookup;
 pub mod proof;
 pub mod record;
 pub mod rejection;

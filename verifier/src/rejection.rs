@@ -82,6 +82,12 @@ pub enum Fault {
     /// A linear node's accumulators are not its input times the claimed weights.
     #[error("the accumulators are not the product of the node's input and the claimed weights")]
     Product,
+    /// The fractions of a look-up do not sum to zero, or one has no value.
+    #[error("a value was looked up that is not in its table")]
+    Lookup,
+    /// A layer of a look-up's tree of fractions is not the sum of the one below it.
+    #[error("the sum of a look-up's fractions does not follow from its terms")]
+    Fractions,
     /// The claimed weights are not the committed ones.
     #[error("the weights used are not the weights committed to")]
     Weights,
@@ -134,6 +140,8 @@ impl Rejection {
             | Fault::Answer(_)
             | Fault::Output { .. }
             | Fault::Product
+            | Fault::Lookup
+            | Fault::Fractions
             | Fault::Weights
             | Fault::Path
             | Fault::Column { .. } => Blame::Server,
