@@ -10,6 +10,8 @@ use serin_circuits::field::{Ext, from_uniform};
 use serin_circuits::poly::{dot_rows, eq_table, fold_rows};
 use serin_circuits::weights::Layout;
 use serin_datasets::synthetic::SplitMix64;
+use serin_verifier::commit::Shape;
+use serin_verifier::proof::Mode;
 use serin_verifier::verify::verify;
 
 fn any_ext(random: &mut SplitMix64) -> Ext {
@@ -44,7 +46,10 @@ fn commitments(c: &mut Criterion) {
     let mut group = c.benchmark_group("commitment");
     group.sample_size(20).throughput(Throughput::Elements(layout.used() as u64));
     group.bench_function("mlp weights", |b| {
-        b.iter_with_setup(|| model.weights().flatten(&layout), |vector| Commitment::new(vector, &layout));
+        b.iter_with_setup(
+            || model.weights().flatten(&layout),
+            |vector| Commitment::new(vector, Shape::of(&layout)),
+        );
     });
     group.finish();
 }
@@ -67,14 +72,14 @@ fn batches(c: &mut Criterion) {
     for n in [1, 64] {
         let inputs = batch(lenet.graph(), 3, n);
         let trace = lenet.infer(&inputs);
-        let proof = lenet.prove("bench", &[0; 32], &inputs, &trace).expect("an honest batch");
+        let proof = lenet.prove("bench", &[0; 32], &inputs, &trace, Mode::Revealed).expect("an honest batch");
         let statement = lenet.statement("bench", &[0; 32], &inputs, trace.output());
         group.throughput(Throughput::Elements(n as u64));
         group.bench_function(BenchmarkId::new("infer", n), |b| {
             b.iter(|| infer(lenet.graph(), lenet.weights(), black_box(&inputs)));
         });
         group.bench_function(BenchmarkId::new("prove", n), |b| {
-            b.iter(|| lenet.prove("bench", &[0; 32], black_box(&inputs), &trace));
+            b.iter(|| lenet.prove("bench", &[0; 32], black_box(&inputs), &trace, Mode::Revealed));
         });
         group.bench_function(BenchmarkId::new("verify", n), |b| {
             b.iter(|| verify(&statement, black_box(&proof)))

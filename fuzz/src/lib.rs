@@ -8,6 +8,7 @@ use serin_verifier::canary::judge::Criteria;
 use serin_verifier::canary::mixing::Slot;
 use serin_verifier::canary::{Level, Rate};
 use serin_verifier::card::Card;
+use serin_verifier::proof::Mode;
 use serin_verifier::record::{Costs, Entry, Evidence, Kind, Truth};
 use serin_verifier::statement::Statement;
 
@@ -31,7 +32,7 @@ impl Honest {
         let model = net.dense(3).rescale(-128).finish();
         let inputs = world::batch(model.graph(), 1, 2);
         let trace = model.infer(&inputs);
-        let proof = model.prove("s", &world::SESSION, &inputs, &trace).unwrap();
+        let proof = model.prove("s", &world::SESSION, &inputs, &trace, Mode::Revealed).unwrap();
         let outputs = trace.output().clone();
         Self { model, inputs, outputs, proof }
     }

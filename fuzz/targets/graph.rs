@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
     let (inputs, outputs) = (least(graph.input()), least(graph.output()));
     let (weights, session) = (&card.weights, &[0; 32]);
     let statement =
-        Statement { graph: &graph, weights, server: "s", session, inputs: &inputs, outputs: &outputs };
+        Statement { mode: Mode::Revealed, graph: &graph, weights, server: "s", session, inputs: &inputs, outputs: &outputs };
     let mut proof = Mode::Revealed.header().as_bytes().to_vec();
     // Accumulators of zero bytes are the least their ranges allow.
     proof.resize(1 << 16, 0);

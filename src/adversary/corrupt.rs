@@ -7,6 +7,7 @@ use serin_circuits::graph::{Graph, GraphError};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Weights;
 use serin_verifier::card::Card;
+use serin_verifier::proof::Mode;
 use serin_verifier::script::MerlinCoins;
 use serin_verifier::statement::Statement;
 
@@ -118,8 +119,15 @@ impl Answerer for Corrupt {
         }
         let Lie { outputs, trace } = self.lie(inputs);
         let Card { server, weights, .. } = self.card();
-        let statement =
-            Statement { graph: self.graph(), weights, server, session, inputs, outputs: &outputs };
+        let statement = Statement {
+            mode: Mode::Revealed,
+            graph: self.graph(),
+            weights,
+            server,
+            session,
+            inputs,
+            outputs: &outputs,
+        };
         let evidence = match kind {
             Kind::Plain => Evidence::None,
             Kind::Proved => {

@@ -21,7 +21,8 @@ use serin_circuits::poly::eq_table;
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
 use serin_datasets::synthetic::SplitMix64;
-use serin_verifier::commit::{Opener, QUERIES};
+use serin_verifier::commit::{Opener, Shape};
+use serin_verifier::proof::Mode;
 use serin_verifier::rejection::Rejection;
 use serin_verifier::verify::verify;
 
@@ -72,8 +73,8 @@ pub fn batch(model: &Model, inputs: &Tensor) -> Result<Batch, Rejection> {
 
     let infer_cpu_s = cpu(|| (), |()| infer(model.graph(), model.weights(), inputs));
     let traced = cpu(|| (), |()| model.infer(inputs));
-    let prove = cpu(|| (), |()| model.prove(SERVER, &SESSION, inputs, &trace));
-    let proof = model.prove(SERVER, &SESSION, inputs, &trace)?;
+    let prove = cpu(|| (), |()| model.prove(SERVER, &SESSION, inputs, &trace, Mode::Revealed));
+    let proof = model.prove(SERVER, &SESSION, inputs, &trace, Mode::Revealed)?;
     let accepted = verify(&statement, &proof)?;
     let verify_cpu_s = cpu(|| (), |()| verify(&statement, &proof));
     Ok(Batch {
@@ -89,7 +90,7 @@ pub fn batch(model: &Model, inputs: &Tensor) -> Result<Batch, Rejection> {
 
 fn commit(model: &Model) -> f64 {
     let layout = Layout::of(model.graph());
-    cpu(|| model.weights().flatten(&layout), |vector| Commitment::new(vector, &layout))
+    cpu(|| model.weights().flatten(&layout), |vector| Commitment::new(vector, Shape::of(&layout)))
 }
 
 /// One opening at a point, and of columns, from a fixed seed.
@@ -106,7 +107,7 @@ fn open(model: &Model) -> f64 {
     let mut weights = eq_table(&point);
     weights.truncate(shape.rows());
     let mut positions: Vec<usize> =
-        (0..QUERIES).map(|_| words.next_word() as usize % shape.codeword()).collect();
+        (0..shape.code().queries()).map(|_| words.next_word() as usize % shape.codeword()).collect();
     positions.sort_unstable();
     positions.dedup();
     let opener = model.commitment();

@@ -8,6 +8,7 @@ use serin_circuits::codec::Digest;
 use serin_circuits::graph::Graph;
 use serin_circuits::tensor::Tensor;
 use serin_verifier::card::Card;
+use serin_verifier::proof::Mode;
 use serin_verifier::rejection::Rejection;
 use serin_verifier::statement::most_samples;
 
@@ -95,7 +96,13 @@ impl Answerer for Host {
         let trace = self.model.infer(inputs);
         let evidence = match kind {
             Kind::Plain => Evidence::None,
-            Kind::Proved => Evidence::Proof(self.model.prove(&self.card.server, session, inputs, &trace)?),
+            Kind::Proved => Evidence::Proof(self.model.prove(
+                &self.card.server,
+                session,
+                inputs,
+                &trace,
+                Mode::Revealed,
+            )?),
         };
         Ok(Reply { outputs: trace.output().clone(), evidence })
     }

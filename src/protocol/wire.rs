@@ -8,12 +8,11 @@
 //! ```
 
 use serin_circuits::codec::{DecodeError, Reader, Writer, pack};
-use serin_circuits::field::EXT_BYTES;
 use serin_circuits::graph::{Graph, Port};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
 use serin_verifier::card::Card;
-use serin_verifier::commit::{LOG_INVERSE_RATE, QUERIES};
+use serin_verifier::commit::Shape;
 use serin_verifier::limits;
 
 use super::{Evidence, Kind, OfferError, Reply};
@@ -79,18 +78,9 @@ pub(super) fn answer_cap(kind: Kind, graph: &Graph, batch: usize) -> usize {
     let accumulators = graph.linears().filter_map(|(index, _)| graph.nodes().get(index));
     let accumulators = accumulators.fold(0usize, |sum, node| sum.saturating_add(packed(&node.output, batch)));
     let layout = Layout::of(graph);
-    let opening = opening_cap(layout.bits());
+    let opening = Shape::of(&layout).opening_cap();
     let sumchecks = (layout.places().len() + 1) * SUMCHECK_BYTES;
     [outputs, accumulators, opening, sumchecks, SUMCHECK_BYTES].into_iter().fold(0, usize::saturating_add)
-}
-
-/// Most bytes of an opening of 2^`bits` weights: a row, columns and their paths, in the matrix that makes them shortest.
-fn opening_cap(bits: usize) -> usize {
-    let cost = |columns: usize| {
-        (EXT_BYTES << columns) + QUERIES * ((8 << (bits - columns)) + 32 * (columns + LOG_INVERSE_RATE))
-    };
-    // Which matrix is shortest is found without the upper levels of the paths, which columns share.
-    (0..=bits).map(cost).min().unwrap_or(0) + 32 * 8 * QUERIES
 }
 
 pub(super) fn encode_answer(reply: &Reply, graph: &Graph) -> Vec<u8> {

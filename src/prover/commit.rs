@@ -1,7 +1,7 @@
-//! The prover's half of the weight commitment ([`serin_verifier::commit`]): encode, hash, open.
+//! The prover's half of the commitment ([`serin_verifier::commit`]): encode, hash, open.
 //!
-//! The codeword matrix is held by columns (one Merkle leaf contiguous), as the batched transform leaves it. It takes
-//! 8·2^[`LOG_INVERSE_RATE`](serin_verifier::commit::LOG_INVERSE_RATE) bytes per weight.
+//! The codeword matrix is held by columns (one Merkle leaf contiguous), as the batched transform leaves it. It takes 8/ρ bytes
+//! per entry.
 
 use std::fmt;
 
@@ -14,7 +14,6 @@ use rayon::prelude::*;
 use serin_circuits::codec::Digest;
 use serin_circuits::field::{self, Ext, Fp};
 use serin_circuits::poly::fold_rows;
-use serin_circuits::weights::Layout;
 use serin_verifier::commit::{Opener, Shape, merkle};
 
 use super::kernels::table::{element, goldilocks};
@@ -35,9 +34,8 @@ impl fmt::Debug for Commitment {
 }
 
 impl Commitment {
-    /// Commits to the used part of a layout's vector.
-    pub fn new(mut vector: Vec<i32>, layout: &Layout) -> Self {
-        let shape = Shape::of(layout);
+    /// Commits to a vector of the length for which `shape` was made; entries missing at its end are zero.
+    pub fn new(mut vector: Vec<i32>, shape: Shape) -> Self {
         vector.resize(shape.rows() * shape.columns(), 0);
         let codeword = encode(&vector, shape);
         let leaves = codeword.values.par_chunks(shape.rows()).map(|column| {
@@ -114,3 +112,109 @@ impl Opener for Commitment {
 
 /// Vectors from this length on are folded by several threads.
 const PARALLEL: usize = 1 << 18;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use proptest::prelude::*;
+    use serin_circuits::field::{from_i64, lift};
+    use serin_circuits::poly::evaluate;
+    use serin_verifier::commit::{Code, open};
+    use serin_verifier::rejection::{Fault, Rejection};
+    use serin_verifier::script::{Checking, Coins, MerlinCoins, Proving, Script};
+
+    use super::*;
+
+    const CODES: [Code; 2] = [Code::WEIGHTS, Code::BATCH];
+
+    /// What a cheat alters in an opening.
+    #[derive(Clone, Copy)]
+    enum Altered {
+        Nothing,
+        Row,
+        Column,
+        Path,
+    }
+
+    struct Cheat<'a>(&'a Commitment, Altered);
+
+    impl Opener for Cheat<'_> {
+        fn row(&self, weights: &[Ext]) -> Vec<Ext> {
+            let mut row = self.0.row(weights);
+            row[0] += Ext::from(u64::from(matches!(self.1, Altered::Row)));
+            row
+        }
+
+        fn columns(&self, positions: &[usize]) -> Vec<Fp> {
+            let mut columns = self.0.columns(positions);
+            columns[0] += Fp::from_raw(u64::from(matches!(self.1, Altered::Column)));
+            columns
+        }
+
+        fn siblings(&self, positions: &[usize]) -> Vec<Digest> {
+            let mut path = self.0.siblings(positions);
+            if let (Altered::Path, Some(node)) = (self.1, path.first_mut()) {
+                node[0] ^= 1;
+            }
+            path
+        }
+    }
+
+    fn any_vector(len: usize, seed: u32) -> Vec<i32> {
+        (0..len as u32).map(|i| (seed ^ i).wrapping_mul(0x9E37_79B9) as i32 >> 16).collect()
+    }
+
+    /// What a checker makes of an opening of `commitment`, against `root`, at a point that `seed` fixes.
+    fn opened(commitment: &Commitment, altered: Altered, root: &Digest, seed: u32) -> Result<Ext, Rejection> {
+        let shape = commitment.shape();
+        let bits = shape.row_bits() + shape.column_bits();
+        let coins = || {
+            let mut coins = MerlinCoins::new();
+            coins.absorb("trial", &seed.to_le_bytes());
+            coins
+        };
+        let mut proving = Proving::new(coins(), b"");
+        let z = proving.coins("z", bits);
+        open(&mut proving, shape, root, &z, Some(&Cheat(commitment, altered)))?;
+        let proof = proving.finish();
+        assert!(proof.len() <= shape.opening_cap());
+        let mut checking = Checking::new(coins(), "", &proof)?;
+        assert_eq!(checking.coins("z", bits), z);
+        let value = open(&mut checking, shape, root, &z, None)?;
+        checking.finish()?;
+        let mut table: Vec<Ext> = commitment.vector.iter().map(|v| lift(from_i64(i64::from(*v)))).collect();
+        table.resize(1 << bits, Ext::default());
+        assert_eq!(value, Some(evaluate(&table, &z)));
+        Ok(value.unwrap())
+    }
+
+    #[test]
+    fn opening_with_altered_part_rejected_by_its_check() {
+        for code in CODES {
+            let shape = Shape::new(3000, 12, code);
+            let commitment = Commitment::new(any_vector(3000, 7), shape);
+            let fault = |altered, root| opened(&commitment, altered, root, 1).map_err(|r| r.fault);
+            assert!(fault(Altered::Nothing, commitment.root()).is_ok());
+            assert!(matches!(fault(Altered::Row, commitment.root()), Err(Fault::Column { .. })));
+            assert!(matches!(fault(Altered::Column, commitment.root()), Err(Fault::Path)));
+            assert!(matches!(fault(Altered::Path, commitment.root()), Err(Fault::Path)));
+            let mut other = any_vector(3000, 7);
+            other[2999] += 1;
+            let other = Commitment::new(other, shape);
+            assert!(matches!(fault(Altered::Nothing, other.root()), Err(Fault::Path)));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn opening_of_any_vector_gives_its_extension(bits in 0usize..13, part in 0.0..1.0f64, seed in any::<u32>()) {
+            for code in CODES {
+                let used = (1 + (part * (bits as f64).exp2()) as usize).min(1 << bits);
+                let commitment = Commitment::new(any_vector(used, seed), Shape::new(used, bits, code));
+                prop_assert!(opened(&commitment, Altered::Nothing, commitment.root(), seed).is_ok());
+            }
+        }
+    }
+}

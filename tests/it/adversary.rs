@@ -8,6 +8,7 @@ use serin_circuits::tensor::Tensor;
 use serin_datasets::digits;
 use serin_verifier::canary::judge::{Reason, Verdict as CanaryVerdict};
 use serin_verifier::card::Card;
+use serin_verifier::proof::Mode;
 use serin_verifier::record::Truth;
 use serin_verifier::rejection::{Blame, Fault, Place, Rejection};
 use serin_verifier::report::{Proof, Report, Verdict, judge};
@@ -140,8 +141,15 @@ fn verified(
 ) -> Result<Accepted, Rejection> {
     let Card { weights, server: name, .. } = server.card();
     let Evidence::Proof(proof) = &reply.evidence else { panic!("no proof") };
-    let statement =
-        Statement { graph: server.graph(), weights, server: name, session, inputs, outputs: &reply.outputs };
+    let statement = Statement {
+        mode: Mode::Revealed,
+        graph: server.graph(),
+        weights,
+        server: name,
+        session,
+        inputs,
+        outputs: &reply.outputs,
+    };
     verify(&statement, proof)
 }
 

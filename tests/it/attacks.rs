@@ -21,7 +21,7 @@ use serin_circuits::weights::{Layout, LinearWeights, Weights};
 use serin_verifier::rejection::{Fault, Place, Rejection};
 use serin_verifier::script::{Coins, MerlinCoins, Proving};
 use serin_verifier::statement::Statement;
-use serin_verifier::verify::{prove_with, verify, verify_with};
+use serin_verifier::verify::{prove_revealed, verify, verify_with};
 
 use self::forger::{Forger, Frozen};
 use crate::world::{Net, SESSION, batch};
@@ -97,10 +97,10 @@ fn assert_forged_only_when_frozen(
 ) {
     let answer = reference::infer(statement.graph, truth.weights(), statement.inputs.clone());
     assert_ne!(answer, *statement.outputs, "nothing to forge");
-    let proof = prove_with(Frozen::default(), statement, forger).unwrap();
+    let proof = prove_revealed(Frozen::default(), statement, forger).unwrap();
     verify_with(Frozen::default(), statement, &proof).expect("whoever knows the coins can prove anything");
     assert!(verify(statement, &proof).is_err());
-    let proof = prove_with(MerlinCoins::new(), statement, forger).unwrap();
+    let proof = prove_revealed(MerlinCoins::new(), statement, forger).unwrap();
     assert_eq!(verify(statement, &proof).unwrap_err(), expected);
 }
 

@@ -12,6 +12,7 @@ use serin::synthetic::batch;
 use serin_circuits::reference;
 use serin_datasets::digits::{self, Part};
 use serin_datasets::{Samples, Source, load, synthetic};
+use serin_verifier::proof::Mode;
 use serin_verifier::verify::verify;
 
 use crate::world::SESSION;
@@ -45,7 +46,7 @@ fn conforms(name: &str, Compiled { graph, weights, .. }: Compiled) {
     let trace = model.infer(&inputs);
     let expected = reference::infer(model.graph(), model.weights(), inputs.clone());
     assert_eq!(trace.output(), &expected, "{name}");
-    let proof = model.prove("s", &SESSION, &inputs, &trace).unwrap();
+    let proof = model.prove("s", &SESSION, &inputs, &trace, Mode::Revealed).unwrap();
     let accepted = verify(&model.statement("s", &SESSION, &inputs, trace.output()), &proof);
     assert!(accepted.unwrap().soundness.bits > 100.0, "{name}");
 }

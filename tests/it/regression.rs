@@ -6,6 +6,7 @@ use serin_circuits::graph::{Builder, Graph, Linear, Op, Port, Window, Wire};
 use serin_circuits::reference;
 use serin_circuits::tensor::{Range, Tensor};
 use serin_circuits::weights::{LinearWeights, Weights, accumulator_range};
+use serin_verifier::proof::Mode;
 use serin_verifier::rejection::{Fault, Place, Rejection};
 use serin_verifier::statement::most_samples;
 use serin_verifier::verify::verify;
@@ -41,7 +42,7 @@ fn sums_beyond_64_bits_that_come_back_are_answered_and_proved() {
     let inputs = Tensor::new(1, &[7], vec![most; 7]).unwrap();
     let trace = model.infer(&inputs);
     assert_eq!(trace.output(), &reference::infer(model.graph(), model.weights(), inputs.clone()));
-    let proof = model.prove("s", &SESSION, &inputs, &trace).unwrap();
+    let proof = model.prove("s", &SESSION, &inputs, &trace, Mode::Revealed).unwrap();
     verify(&model.statement("s", &SESSION, &inputs, trace.output()), &proof).unwrap();
 }
 
@@ -56,6 +57,7 @@ fn verdict_on(input: Port, op: &Op, count: usize) -> Rejection {
     let answer = Tensor::zeros(1, &graph.output().shape);
     let weights = &[0; 32];
     let statement = serin_verifier::statement::Statement {
+        mode: Mode::Revealed,
         graph: &graph,
         weights,
         server: "s",
@@ -110,6 +112,6 @@ fn graph_without_weights_is_answered_and_proved() {
     let ends = (0..18).map(|i| if i % 3 == 0 { i32::MIN } else { i32::MAX - i });
     let inputs = Tensor::new(1, &[2, 3, 3], ends.collect()).unwrap();
     let trace = model.infer(&inputs);
-    let proof = model.prove("s", &SESSION, &inputs, &trace).unwrap();
+    let proof = model.prove("s", &SESSION, &inputs, &trace, Mode::Revealed).unwrap();
     verify(&model.statement("s", &SESSION, &inputs, trace.output()), &proof).unwrap();
 }

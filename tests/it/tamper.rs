@@ -241,7 +241,7 @@ impl Answered {
     fn new(model: Model, samples: usize) -> Self {
         let inputs = batch(model.graph(), 5, samples);
         let trace = model.infer(&inputs);
-        let proof = model.prove("s", &SESSION, &inputs, &trace).unwrap();
+        let proof = model.prove("s", &SESSION, &inputs, &trace, Mode::Revealed).unwrap();
         let outputs = trace.output().clone();
         Self { model, inputs, outputs, proof }
     }
@@ -324,6 +324,9 @@ fn place(place: &Place) -> &'static str {
         Place::Statement => "statement",
         Place::Proof => "proof",
         Place::Node { .. } => "node",
+        Place::Lookups => "look-ups",
+        Place::Columns => "columns",
+        Place::ColumnsOpening => "columns opening",
         Place::Claims => "claims",
         Place::Opening => "opening",
     }

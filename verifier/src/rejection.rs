@@ -33,6 +33,12 @@ pub enum Place {
         /// Its name.
         name: String,
     },
+    /// The look-ups of all non-linear nodes.
+    Lookups,
+    /// What is left of all nodes, against the columns committed with the batch.
+    Columns,
+    /// The opening of those columns.
+    ColumnsOpening,
     /// The merging of all weight claims into one.
     Claims,
     /// The opening of the weight commitment.
@@ -46,6 +52,9 @@ impl fmt::Display for Place {
             Place::Statement => f.write_str("statement"),
             Place::Proof => f.write_str("proof"),
             Place::Node { index, name } => write!(f, "node {index} `{name}`"),
+            Place::Lookups => f.write_str("look-ups"),
+            Place::Columns => f.write_str("activation claims"),
+            Place::ColumnsOpening => f.write_str("activation opening"),
             Place::Claims => f.write_str("weight claims"),
             Place::Opening => f.write_str("weight opening"),
         }
@@ -88,11 +97,14 @@ pub enum Fault {
     /// A layer of a look-up's tree of fractions is not the sum of the one below it.
     #[error("the sum of a look-up's fractions does not follow from its terms")]
     Fractions,
+    /// What the nodes come to is not what the columns committed with the batch hold.
+    #[error("the activations used are not the activations committed to")]
+    Columns,
     /// The claimed weights are not the committed ones.
     #[error("the weights used are not the weights committed to")]
     Weights,
     /// An opened column is not in the Merkle tree.
-    #[error("an opened column does not belong to the pinned commitment")]
+    #[error("an opened column does not belong to the commitment")]
     Path,
     /// The row combination is not consistent with an opened column.
     #[error("the opened row does not agree with column {column} of the commitment")]
@@ -142,6 +154,7 @@ impl Rejection {
             | Fault::Product
             | Fault::Lookup
             | Fault::Fractions
+            | Fault::Columns
             | Fault::Weights
             | Fault::Path
             | Fault::Column { .. } => Blame::Server,

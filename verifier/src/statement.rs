@@ -10,12 +10,16 @@ use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
 
 use crate::limits;
+use crate::lookup::plan::Plan;
+use crate::proof::Mode;
 use crate::rejection::{Fault, Place, Rejection};
 use crate::script::Script;
 
 /// A batch of questions and their answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Statement<'a> {
+    /// How it is proved.
+    pub mode: Mode,
     /// The public graph.
     pub graph: &'a Graph,
     /// The commitment to the weights.
@@ -33,7 +37,8 @@ pub struct Statement<'a> {
 impl Statement<'_> {
     /// Binds the whole statement.
     pub fn absorb<S: Script>(&self, script: &mut S) {
-        let Statement { graph, weights, server, session, inputs, outputs } = *self;
+        // The mode is bound already: the header that a conversation starts with is its own.
+        let Statement { mode: _, graph, weights, server, session, inputs, outputs } = *self;
         script.absorb("graph", &graph.digest());
         script.absorb("weights", weights);
         script.absorb("server", server.as_bytes());
@@ -68,6 +73,25 @@ impl Statement<'_> {
             return Err(reject(Fault::Answer(text)));
         }
         Ok(layout)
+    }
+}
+
+impl Statement<'_> {
+    /// The look-ups that a proof is about; none where activations are revealed.
+    pub fn plan(&self) -> Result<Option<Plan>, Rejection> {
+        if self.mode == Mode::Revealed {
+            return Ok(None);
+        }
+        let plan = Plan::of(self.graph, self.inputs.batch())
+            .map_err(|error| Rejection::new(Place::Card, Fault::Card(error.to_string())))?;
+        if plan.leaf_bits().max(plan.column_bits()) + plan.batch_bits() > limits::MAX_COMMITTED_BITS {
+            let text = format!(
+                "{} samples of this model take too many look-ups for one proof; ask fewer at a time",
+                plan.batch
+            );
+            return Err(Rejection::new(Place::Statement, Fault::Question(text)));
+        }
+        Ok(Some(plan))
     }
 }
 

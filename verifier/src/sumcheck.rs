@@ -66,9 +66,9 @@ impl Tables {
         Self { a, b }
     }
 
-    /// ã(r) once all variables are bound.
-    pub fn first(&self) -> Ext {
-        self.a.first().copied().unwrap_or(Ext::ZERO)
+    /// ã(r) and b̃(r) once all variables are bound.
+    pub fn ends(&self) -> [Ext; 2] {
+        [&self.a, &self.b].map(|table| table.first().copied().unwrap_or(Ext::ZERO))
     }
 }
 

@@ -5,7 +5,9 @@
 //! *Caller must still check*: that the session is fresh and its own, that the card was pinned beforehand, and what the
 //! model is worth (canaries: [`crate::canary`]). A proof says that the committed function answered, not that it is good.
 
-use crate::layer::revealed::{ACTIVATIONS, Prover, revealed};
+use crate::layer::revealed::{self, ACTIVATIONS};
+use crate::layer::succinct;
+use crate::lookup::plan::Plan;
 use crate::proof::Mode;
 use crate::rejection::Rejection;
 use crate::script::{Checking, Coins, MerlinCoins, Message, Proving};
@@ -40,23 +42,46 @@ pub fn verify_with<C: Coins>(
     proof: &[u8],
 ) -> Result<Accepted, Rejection> {
     let layout = statement.check()?;
-    let mut script = Checking::new(coins, Mode::Revealed.header(), proof)?;
+    let plan = statement.plan()?;
+    let mut script = Checking::new(coins, statement.mode.header(), proof)?;
     statement.absorb(&mut script);
-    revealed(&mut script, statement, &layout, None)?;
-    let outline = script.finish()?;
-    let soundness = Soundness::revealed(statement.graph, &layout, statement.inputs.batch());
-    Ok(Accepted { soundness, outline })
+    let batch = statement.inputs.batch();
+    let soundness = match &plan {
+        None => {
+            revealed::revealed(&mut script, statement, &layout, None)?;
+            Soundness::revealed(statement.graph, &layout, batch)
+        }
+        Some(plan) => {
+            succinct::succinct(&mut script, statement, &layout, plan, None)?;
+            Soundness::succinct(statement.graph, &layout, plan)
+        }
+    };
+    Ok(Accepted { soundness, outline: script.finish()? })
 }
 
-/// The prover's side of [`verify`]: the same text, with a witness. The statement must be true and within limits.
-pub fn prove_with<C: Coins>(
+/// The prover's side of a `revealed` [`verify`]: the same text, with a witness. The statement must be true and within limits.
+pub fn prove_revealed<C: Coins>(
     coins: C,
     statement: &Statement<'_>,
-    prover: &dyn Prover,
+    prover: &dyn revealed::Prover,
 ) -> Result<Vec<u8>, Rejection> {
     let layout = statement.check()?;
     let mut script = Proving::new(coins, Mode::Revealed.header().as_bytes());
     statement.absorb(&mut script);
-    revealed(&mut script, statement, &layout, Some(prover))?;
+    revealed::revealed(&mut script, statement, &layout, Some(prover))?;
+    Ok(script.finish())
+}
+
+/// The prover's side of a `succinct` [`verify`]; `plan` is the statement's own.
+pub fn prove_succinct<C: Coins>(
+    coins: C,
+    statement: &Statement<'_>,
+    plan: &Plan,
+    prover: &dyn succinct::Prover,
+) -> Result<Vec<u8>, Rejection> {
+    let layout = statement.check()?;
+    let mut script = Proving::new(coins, Mode::Succinct.header().as_bytes());
+    statement.absorb(&mut script);
+    succinct::succinct(&mut script, statement, &layout, plan, Some(prover))?;
     Ok(script.finish())
 }

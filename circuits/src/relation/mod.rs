@@ -4,3 +4,4 @@
 
 pub mod clamp;
 pub mod linear;
+pub mod table;

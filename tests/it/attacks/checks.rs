@@ -13,7 +13,7 @@ use serin_circuits::reference;
 use serin_circuits::relation::linear::Point;
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
-use serin_verifier::commit::{LOG_INVERSE_RATE, Opener, Shape, merkle, open};
+use serin_verifier::commit::{Opener, Shape, merkle, open};
 use serin_verifier::layer::claims::{Claim, ClaimsProver};
 use serin_verifier::layer::linear::LinearProver;
 use serin_verifier::layer::revealed::{Prover, revealed};
@@ -22,7 +22,7 @@ use serin_verifier::rejection::{Fault, Place, Rejection};
 use serin_verifier::script::{Checking, Coins, MerlinCoins, Proving, Script};
 use serin_verifier::statement::Statement;
 use serin_verifier::sumcheck::Rounds;
-use serin_verifier::verify::{prove_with, verify, verify_with};
+use serin_verifier::verify::{prove_revealed, verify, verify_with};
 
 use super::{linear_place, model, rebuilt};
 use crate::world::{Net, SESSION, batch};
@@ -74,11 +74,15 @@ impl Prover for Mixed<'_> {
     fn linear(&self, linear_index: usize, point: &Point) -> Box<dyn LinearProver> {
         self.nodes.linear(linear_index, point)
     }
+
+    fn weights(&self) -> &dyn ClaimsProver {
+        self
+    }
 }
 
 impl ClaimsProver for Mixed<'_> {
     fn rounds(&self, claims: &[Claim], weights: &[Ext]) -> Box<dyn Rounds + '_> {
-        self.merging.rounds(claims, weights)
+        self.merging.weights().rounds(claims, weights)
     }
 
     fn opener(&self) -> &dyn Opener {
@@ -88,15 +92,15 @@ impl ClaimsProver for Mixed<'_> {
 
 impl Opener for Mixed<'_> {
     fn row(&self, weights: &[Ext]) -> Vec<Ext> {
-        self.row.opener().row(weights)
+        self.row.weights().opener().row(weights)
     }
 
     fn columns(&self, positions: &[usize]) -> Vec<Fp> {
-        self.columns.opener().columns(positions)
+        self.columns.weights().opener().columns(positions)
     }
 
     fn siblings(&self, positions: &[usize]) -> Vec<Digest> {
-        self.columns.opener().siblings(positions)
+        self.columns.weights().opener().siblings(positions)
     }
 }
 
@@ -113,7 +117,7 @@ fn cheat_at_each_rung_caught_by_one_check_and_believed_without_it() {
     ];
     let statement = two.statement();
     for (cheat, check) in ladder {
-        let proof = prove_with(MerlinCoins::new(), &statement, &cheat).unwrap();
+        let proof = prove_revealed(MerlinCoins::new(), &statement, &cheat).unwrap();
         let Rejection { place, fault } = verify(&statement, &proof).unwrap_err();
         assert_eq!(name(&fault), check);
         let expected = match check {
@@ -218,9 +222,9 @@ fn claims_that_cancel_believed_when_merged_by_one_rejected_by_a_drawn_gamma() {
     let cheat = Mixed { nodes: &v, merging: &w, row: &w, columns: &w };
     let statement = two.statement();
     let by_one = || MergedByOne(MerlinCoins::new());
-    let proof = prove_with(by_one(), &statement, &cheat).unwrap();
+    let proof = prove_revealed(by_one(), &statement, &cheat).unwrap();
     verify_with(by_one(), &statement, &proof).expect("with γ = 1 two wrong claims cancel");
-    let proof = prove_with(MerlinCoins::new(), &statement, &cheat).unwrap();
+    let proof = prove_revealed(MerlinCoins::new(), &statement, &cheat).unwrap();
     assert_eq!(verify(&statement, &proof).unwrap_err(), Rejection::new(Place::Claims, Fault::Weights));
 }
 
@@ -276,7 +280,7 @@ fn damaged_codewords_under_few_queries_caught_as_often_as_predicted() {
     let opener = Damaged::new(model.commitment(), shape, damaged);
     let root = opener.tree[shape.depth()][0];
     let missed_once = 1.0 - damaged as f64 / shape.codeword() as f64;
-    assert!(LOG_INVERSE_RATE == 2 && missed_once < 5.0 / 8.0);
+    assert!(shape.code().log_inverse_rate() == 2 && missed_once < 5.0 / 8.0);
     for queries in [1, 2, 4] {
         let trials: u16 = 1000;
         let missed = (0..trials).filter(|trial| {

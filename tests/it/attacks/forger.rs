@@ -92,6 +92,10 @@ impl Prover for Forger<'_> {
         let honest = Witness::new(model, trace).linear(linear_index, point);
         Box::new(Patched::new(honest, said - sum, self.draw(linear_index) + 1))
     }
+
+    fn weights(&self) -> &dyn ClaimsProver {
+        self
+    }
 }
 
 impl ClaimsProver for Forger<'_> {
@@ -103,12 +107,12 @@ impl ClaimsProver for Forger<'_> {
             claim.value - evaluate(&cube, &claim.point)
         };
         let delta = dot(&claims.iter().map(off).collect::<Vec<_>>(), weights);
-        let honest = self.committed.rounds(claims, weights);
+        let honest = self.committed.weights().rounds(claims, weights);
         Box::new(Patched::new(honest, delta, self.draw(claims.len() / 2) + 1))
     }
 
     fn opener(&self) -> &dyn Opener {
-        self.committed.opener()
+        self.committed.weights().opener()
     }
 }
 
@@ -146,5 +150,9 @@ impl LinearProver for Patched<dyn LinearProver> {
 
     fn weight(&self) -> Ext {
         self.honest.weight()
+    }
+
+    fn input(&self) -> Ext {
+        self.honest.input()
     }
 }

@@ -4,6 +4,7 @@ use serin_circuits::graph::{Builder, Graph, Linear, Op, Port, Window, Wire};
 use serin_circuits::tensor::{Range, Tensor};
 use serin_verifier::card::{Card, InputCard};
 use serin_verifier::limits;
+use serin_verifier::proof::Mode;
 use serin_verifier::rejection::{Blame, Fault, Place, Rejection};
 use serin_verifier::statement::Statement;
 use serin_verifier::verify::verify;
@@ -19,7 +20,7 @@ fn mlp() -> Net {
 fn statement_with_any_field_changed_rejected() {
     let honest = Answered::new(mlp().finish(), 3);
     // A field that is added has no line below, and this no longer compiles.
-    let Statement { graph, weights, server, session, inputs, outputs } = honest.statement();
+    let Statement { mode: _, graph, weights, server, session, inputs, outputs } = honest.statement();
     let first = first(graph);
     let product = || Rejection::new(first.clone(), Fault::Product);
     let rejection = |statement: Statement<'_>| verify(&statement, &honest.proof).unwrap_err();
@@ -109,6 +110,7 @@ fn statement_beyond_the_limits_rejected_before_its_size_is_allocated() {
         let outputs = Tensor::zeros(1, &graph.output().shape);
         verify(
             &Statement {
+                mode: Mode::Revealed,
                 graph,
                 weights: &[0; 32],
                 server: "s",
@@ -141,6 +143,7 @@ fn graph_whose_recomputation_would_not_end_rejected() {
     assert!(graph.encode().len() < 200);
     let question = Tensor::zeros(1, &[1, 1, 1]);
     let statement = Statement {
+        mode: Mode::Revealed,
         graph: &graph,
         weights: &[0; 32],
         server: "s",

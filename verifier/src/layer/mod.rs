@@ -3,3 +3,4 @@
 pub mod claims;
 pub mod linear;
 pub mod revealed;
+pub mod succinct;

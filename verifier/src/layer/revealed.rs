@@ -10,15 +10,17 @@
 
 use std::sync::Arc;
 
+use ark_ff::AdditiveGroup;
 use serin_circuits::clear::{Clear, Linears};
 use serin_circuits::engine::{At, run};
+use serin_circuits::field::Ext;
 use serin_circuits::graph::{Linear, Node};
-use serin_circuits::relation::linear::Point;
+use serin_circuits::relation::linear::{Point, accumulators_at, bind_batch, patches_at};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
 
 use super::claims::{ClaimsProver, settle};
-use super::linear::{Known, LinearProver, Seen, linear};
+use super::linear::{Known, LinearProver, linear};
 use crate::rejection::{Fault, Place, Rejection};
 use crate::script::Script;
 use crate::statement::Statement;
@@ -27,11 +29,13 @@ use crate::statement::Statement;
 pub const ACTIVATIONS: &str = "accumulators";
 
 /// What the prover brings.
-pub trait Prover: ClaimsProver {
+pub trait Prover {
     /// The accumulators of the linear node with this index among linear nodes.
     fn accumulators(&self, linear_index: usize) -> &[i32];
     /// The tables of a linear node at a point.
     fn linear(&self, linear_index: usize, point: &Point) -> Box<dyn LinearProver>;
+    /// The weights' side of settling all claims.
+    fn weights(&self) -> &dyn ClaimsProver;
 }
 
 /// Runs the whole conversation after the statement was absorbed.
@@ -61,16 +65,24 @@ pub fn revealed<S: Script>(
     for (i, ((index, geometry), places)) in graph.linears().zip(layout.places()).enumerate() {
         let node = &graph.nodes()[index];
         script.enter(place(index, node));
-        let seen = layers.as_ref().and_then(|layers| layers.get(i)).map(|(x, y)| Seen {
-            x,
-            x_range: graph.port(node.inputs[0]).range,
-            y,
-            y_range: node.output.range,
-        });
-        let begin = prover.map(|p| move |point: &Point| p.linear(i, point));
-        claims.extend(linear(script, Known { linear: geometry, places, batch }, seen, begin)?);
+        let coordinates = script.coins("point", Point::bits(geometry, batch).iter().sum());
+        let point =
+            Point::split(geometry, batch, &coordinates).ok_or_else(|| script.reject(Fault::Product))?;
+        let seen = layers.as_ref().and_then(|layers| layers.get(i));
+        let accumulators =
+            seen.map_or(Ext::ZERO, |(_, y)| accumulators_at(geometry, y, node.output.range, &point));
+        let mut tables = prover.map(|p| p.linear(i, &point));
+        let known = Known { linear: geometry, places, batch };
+        let reduced = linear(script, known, &point, accumulators, tables.as_deref_mut())?;
+        script.insist(Fault::Product, || {
+            seen.is_some_and(|(x, _)| {
+                let x = bind_batch(x, graph.port(node.inputs[0]).range, &point.sample);
+                reduced.product == reduced.weight * patches_at(geometry, &x, &point, &reduced.point)
+            })
+        })?;
+        claims.extend(reduced.claims);
     }
-    settle(script, layout, statement.weights, &claims, prover.map(|p| p as &dyn ClaimsProver))
+    settle(script, layout, statement.weights, &claims, prover.map(Prover::weights))
 }
 
 fn place(index: usize, node: &Node) -> Place {

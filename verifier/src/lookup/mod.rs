@@ -5,3 +5,4 @@
 //! that number is below p. [`fractions`] proves that the sum is zero.
 
 pub mod fractions;
+pub mod plan;

@@ -17,6 +17,7 @@ use crate::canary::judge::Criteria;
 use crate::canary::mixing::Slot;
 use crate::card::Card;
 use crate::limits;
+use crate::proof::Mode;
 use crate::statement::{Statement, fits};
 
 /// How a batch is asked.
@@ -235,6 +236,7 @@ impl Entry {
     /// The statement that a proof is about; `inputs` are [`Entry::inputs`].
     pub fn statement<'a>(&'a self, inputs: &'a Tensor) -> Statement<'a> {
         Statement {
+            mode: Mode::Revealed,
             graph: &self.graph,
             weights: &self.card.weights,
             server: &self.card.server,

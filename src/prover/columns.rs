@@ -1,0 +1,166 @@
+//! The integers behind a `succinct` proof: every committed column of a batch, and the row each look-up finds.
+//!
+//! Everything here is laid out entry by entry with the samples innermost, as [`serin_verifier::lookup::plan`] has it. Values are computed
+//! gate by gate and dropped after their last reader; accumulators are taken from the trace.
+
+use serin_circuits::field::{Ext, from_i64, lift};
+use serin_circuits::gates::{Gate, Map, Term};
+use serin_circuits::tensor::Tensor;
+use serin_verifier::lookup::plan::{Fingerprint, Plan, Step};
+
+use super::infer::Trace;
+
+/// The columns of one batch.
+pub(super) struct Columns {
+    /// The committed vector: entries × padded samples.
+    pub(super) vector: Vec<i32>,
+    /// The greatest |v| of it.
+    pub(super) magnitude: u32,
+    /// For each look-up of each real sample its row.
+    rows: Vec<u32>,
+}
+
+impl Columns {
+    /// Computes everything from a trace of `inputs`.
+    pub(super) fn of(plan: &Plan, inputs: &Tensor, trace: &Trace) -> Self {
+        let width = 1 << plan.batch_bits();
+        let mut columns = Self {
+            vector: vec![0; plan.columns * width],
+            magnitude: 0,
+            rows: vec![0; plan.lookups() * plan.batch],
+        };
+        let values = plan.gates.values();
+        let mut last_reader = vec![0; values.len()];
+        for (index, value) in values.iter().enumerate() {
+            sources(&value.gate).for_each(|source| last_reader[source] = index);
+        }
+        let mut made: Vec<Vec<i64>> = Vec::with_capacity(values.len());
+        let mut steps = plan.steps.iter();
+        for (index, value) in values.iter().enumerate() {
+            let now = match &value.gate {
+                Gate::Input => by_entry(inputs),
+                Gate::Linear { linear_index, .. } => by_entry(&trace.layers()[*linear_index].accumulators),
+                Gate::Affine(terms) => affine(terms, &made, value.len * plan.batch, plan.batch),
+                Gate::Clamp { input, base, .. } => {
+                    let base = base.map(|base| &made[base][..]);
+                    steps.next().map_or_else(Vec::new, |step| columns.fill(plan, step, &made[*input], base))
+                }
+            };
+            made.push(now);
+            for source in sources(&value.gate) {
+                if last_reader[source] == index {
+                    made[source] = Vec::new();
+                }
+            }
+        }
+        columns.count(plan);
+        columns.magnitude = columns.vector.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
+        columns
+    }
+
+    /// Fills one clamp's columns and rows, and returns its value.
+    fn fill(&mut self, plan: &Plan, step: &Step, z: &[i64], base: Option<&[i64]>) -> Vec<i64> {
+        let Gate::Clamp { clamp, .. } = &plan.gates.values()[step.value].gate else {
+            return Vec::new();
+        };
+        let (batch, width) = (plan.batch, 1 << plan.batch_bits());
+        let firsts: Vec<i64> =
+            step.lookups.iter().map(|(table, _)| plan.tables[*table].table.first()).collect();
+        let (mut parts, mut found) = (vec![0; clamp.columns()], vec![0; firsts.len()]);
+        let mut out = vec![0; z.len()];
+        for (at, (z, out)) in z.iter().zip(&mut out).enumerate() {
+            let (entry, sample) = (at / batch, at % batch);
+            clamp.fill(*z, base.map_or(0, |base| base[at]), &firsts, &mut parts, &mut found);
+            *out = parts[0].into();
+            for (i, v) in parts.iter().enumerate() {
+                self.vector[(step.column + i * step.len + entry) * width + sample] = *v;
+            }
+            for (i, row) in found.iter().enumerate() {
+                self.rows[(step.leaf + i * step.len + entry) * batch + sample] = *row;
+            }
+        }
+        out
+    }
+
+    /// Counts how often each row was found.
+    fn count(&mut self, plan: &Plan) {
+        let width = 1 << plan.batch_bits();
+        for step in &plan.steps {
+            for (i, (table, _)) in step.lookups.iter().enumerate() {
+                let counts = &mut self.vector[plan.tables[*table].column * width..];
+                let rows = &self.rows[(step.leaf + i * step.len) * plan.batch..][..step.len * plan.batch];
+                rows.iter().for_each(|row| counts[*row as usize] += 1);
+            }
+        }
+    }
+
+    /// Numerators and denominators of all leaves in use.
+    pub(super) fn leaves(&self, plan: &Plan, fingerprint: &Fingerprint) -> (Vec<Ext>, Vec<Ext>) {
+        let width = 1 << plan.batch_bits();
+        let mut numerators = Vec::with_capacity(plan.leaves * width);
+        let mut denominators = Vec::with_capacity(plan.leaves * width);
+        let tables: Vec<Vec<Ext>> = plan
+            .tables
+            .iter()
+            .enumerate()
+            .map(|(number, placed)| {
+                (0..placed.entries * width)
+                    .map(|row| fingerprint.denominator(number, &placed.row(row)))
+                    .collect()
+            })
+            .collect();
+        for step in &plan.steps {
+            for (i, (table, _)) in step.lookups.iter().enumerate() {
+                let rows = &self.rows[(step.leaf + i * step.len) * plan.batch..][..step.len * plan.batch];
+                for rows in rows.chunks_exact(plan.batch) {
+                    numerators.extend((0..width).map(|n| Ext::from(u64::from(n < plan.batch))));
+                    denominators.extend(rows.iter().map(|row| tables[*table][*row as usize]));
+                    denominators.extend((plan.batch..width).map(|_| fingerprint.padding(*table)));
+                }
+            }
+        }
+        for (placed, table) in plan.tables.iter().zip(tables) {
+            let counts = &self.vector[placed.column * width..][..placed.entries * width];
+            numerators.extend(counts.iter().map(|m| -lift(from_i64((*m).into()))));
+            denominators.extend(table);
+        }
+        (numerators, denominators)
+    }
+}
+
+fn sources(gate: &Gate) -> impl Iterator<Item = usize> {
+    let list = match gate {
+        Gate::Input => vec![],
+        Gate::Linear { input, .. } => vec![*input],
+        Gate::Affine(terms) => terms.iter().map(|term| term.value).collect(),
+        Gate::Clamp { input, base, .. } => std::iter::once(*input).chain(*base).collect(),
+    };
+    list.into_iter()
+}
+
+/// A tensor's entries × samples.
+fn by_entry(tensor: &Tensor) -> Vec<i64> {
+    let (batch, len) = (tensor.batch(), tensor.sample_len());
+    let mut values = vec![0; batch * len];
+    for (n, sample) in tensor.values().chunks_exact(len.max(1)).enumerate() {
+        sample.iter().enumerate().for_each(|(i, v)| values[i * batch + n] = i64::from(*v));
+    }
+    values
+}
+
+fn affine(terms: &[Term], made: &[Vec<i64>], len: usize, batch: usize) -> Vec<i64> {
+    let mut sum = vec![0; len];
+    for Term { value, coefficient, map } in terms {
+        let source = &made[*value];
+        match map {
+            Map::Same => sum.iter_mut().zip(source).for_each(|(to, v)| *to += coefficient * v),
+            Map::Pairs(pairs) => {
+                for [to, from] in pairs {
+                    let to = sum[*to as usize * batch..][..batch].iter_mut();
+                    to.zip(&source[*from as usize * batch..]).for_each(|(to, v)| *to += coefficient * v);
+                }
+            }
+        }
+    }
+    sum
+}

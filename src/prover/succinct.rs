@@ -1,0 +1,113 @@
+//! The witness of a `succinct` proof: the committed columns of a batch, and the sums over them.
+
+use serin_circuits::codec::Digest;
+use serin_circuits::field::Ext;
+use serin_circuits::poly::{dot, dot_rows, eq_table};
+use serin_circuits::relation::linear::{Point, output_cube};
+use serin_circuits::tensor::Tensor;
+use serin_verifier::commit::Opener;
+use serin_verifier::layer::claims::ClaimsProver;
+use serin_verifier::layer::linear::LinearProver;
+use serin_verifier::layer::succinct::{FormProver, Prover};
+use serin_verifier::lookup::fractions::{self, Fractions};
+use serin_verifier::lookup::plan::{Fingerprint, Plan};
+use serin_verifier::sumcheck::Rounds;
+
+use super::Model;
+use super::columns::Columns;
+use super::commit::Commitment;
+use super::infer::Trace;
+use super::kernels::table::{Table, bind, round};
+use super::layers::Layers;
+
+/// A model, the trace of one batch, and its committed columns.
+pub struct Witness<'a> {
+    layers: Layers<'a>,
+    plan: &'a Plan,
+    columns: Columns,
+    commitment: Commitment,
+}
+
+impl<'a> Witness<'a> {
+    /// The witness that `trace` came from `inputs` by `model`; commits to the columns.
+    pub fn new(model: &'a Model, plan: &'a Plan, inputs: &Tensor, trace: &'a Trace) -> Self {
+        let columns = Columns::of(plan, inputs, trace);
+        let commitment = Commitment::new(columns.vector.clone(), plan.shape());
+        Self { layers: Layers::new(model, trace), plan, columns, commitment }
+    }
+}
+
+impl Prover for Witness<'_> {
+    fn root(&self) -> Digest {
+        *self.commitment.root()
+    }
+
+    fn fractions(&self, plan: &Plan, fingerprint: &Fingerprint) -> Box<dyn Fractions + '_> {
+        let bits = plan.leaf_bits() + plan.batch_bits();
+        let (mut numerators, mut denominators) = self.columns.leaves(plan, fingerprint);
+        numerators.resize(1 << bits, Ext::default());
+        denominators.resize(1 << bits, Ext::from(1u64));
+        Box::new(fractions::Layers::new(numerators, denominators))
+    }
+
+    fn accumulators(&self, linear_index: usize, form: &[Ext], sample: &[Ext]) -> Box<dyn FormProver + '_> {
+        let (linear, values) = self.layers.accumulators(linear_index, sample);
+        Box::new(Sum::new(output_cube(linear, form), output_cube(linear, &values)))
+    }
+
+    fn linear(&self, linear_index: usize, point: &Point) -> Box<dyn LinearProver> {
+        self.layers.linear(linear_index, point)
+    }
+
+    fn columns(&self, form: &[Ext], sample: &[Ext]) -> Box<dyn FormProver + '_> {
+        let mut values = dot_rows(&self.columns.vector, &eq_table(sample), self.columns.magnitude);
+        let mut form = form.to_vec();
+        let len = 1 << self.plan.column_bits();
+        values.resize(len, Ext::default());
+        form.resize(len, Ext::default());
+        Box::new(Sum::new(form, values))
+    }
+
+    fn opener(&self) -> &dyn Opener {
+        &self.commitment
+    }
+
+    fn weights(&self) -> &dyn ClaimsProver {
+        &self.layers
+    }
+}
+
+/// Σ form · vector.
+struct Sum {
+    value: Ext,
+    form: Table,
+    vector: Table,
+}
+
+impl Sum {
+    fn new(form: Vec<Ext>, vector: Vec<Ext>) -> Self {
+        let value = dot(&form, &vector);
+        Self { value, form: form.into_iter().collect(), vector: vector.into_iter().collect() }
+    }
+}
+
+impl Rounds for Sum {
+    fn round(&mut self) -> [Ext; 2] {
+        round(&self.form, &self.vector)
+    }
+
+    fn bind(&mut self, r: Ext) {
+        bind(&mut self.form, r);
+        bind(&mut self.vector, r);
+    }
+}
+
+impl FormProver for Sum {
+    fn value(&self) -> Ext {
+        self.value
+    }
+
+    fn end(&self) -> Ext {
+        self.vector.first()
+    }
+}
