@@ -6,7 +6,9 @@
 //! products, and sums stay in `i64` without reduction as long as they provably fit. No intrinsics, no `unsafe`; with
 //! AVX-512 it runs at about the speed of memory.
 
-use crate::field::{Ext, Fp, MODULUS, ext, from_i128};
+use ark_ff::Field;
+
+use crate::field::{Ext, Fp, MODULUS, ext, from_i64, from_i128, lift};
 
 /// Columns folded at a time: four `i64` sums per column stay in the first-level cache.
 const BLOCK: usize = 512;
@@ -33,6 +35,10 @@ pub fn fold_rows(weights: &[Ext], rows: &[i32], width: usize, magnitude: u32) ->
 
 /// Σ_j `row[j]`·`weights[j]` for each row as long as the weights; entries of `rows` have |v| ≤ `magnitude`.
 pub fn dot_rows(rows: &[i32], weights: &[Ext], magnitude: u32) -> Vec<Ext> {
+    if weights == [Ext::ONE] {
+        // The inner axis of a single sample.
+        return rows.iter().map(|v| lift(from_i64(i64::from(*v)))).collect();
+    }
     let halves: [Vec<i32>; 4] = std::array::from_fn(|half| weights.iter().map(|e| split(e)[half]).collect());
     let capacity = capacity(magnitude);
     let dot = |row: &[i32], half: &[i32]| {
@@ -114,7 +120,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::field::{from_i64, lift};
     use crate::poly::tests::any_ext;
 
     #[test]
@@ -154,6 +159,12 @@ mod tests {
                 prop_assert_eq!(folded[j], expected);
             }
         }
+    }
+
+    #[test]
+    fn dot_of_rows_with_one_is_the_rows() {
+        let rows = [i32::MIN, -1, 0, 1, i32::MAX];
+        assert_eq!(dot_rows(&rows, &[Ext::ONE], 1 << 31), rows.map(|v| lift(from_i64(v.into()))));
     }
 
     #[test]
