@@ -10,7 +10,7 @@ use serin_circuits::field::{Ext, from_uniform};
 use serin_circuits::poly::{dot_rows, eq_table, fold_rows};
 use serin_circuits::weights::Layout;
 use serin_datasets::synthetic::SplitMix64;
-use serin_verifier::commit::Shape;
+use serin_verifier::commit::{Code, Shape};
 use serin_verifier::proof::Mode;
 use serin_verifier::verify::verify;
 
@@ -51,6 +51,15 @@ fn commitments(c: &mut Criterion) {
             |vector| Commitment::new(vector, Shape::of(&layout)),
         );
     });
+    let mut random = SplitMix64::new(2);
+    for bits in [14, 17, 20] {
+        let shape = Shape::new(1 << bits, bits, Code::BATCH);
+        let vector: Vec<i32> = (0..1 << bits).map(|_| random.next_word() as i32 >> 16).collect();
+        group.throughput(Throughput::Elements(1 << bits));
+        group.bench_function(BenchmarkId::new("batch columns", vector.len()), |b| {
+            b.iter_with_setup(|| vector.clone(), |vector| Commitment::new(vector, shape));
+        });
+    }
     group.finish();
 }
 

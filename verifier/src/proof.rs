@@ -22,7 +22,7 @@ impl Mode {
     pub fn header(self) -> &'static str {
         match self {
             Mode::Revealed => "serin-proof/1 revealed goldilocks2-rs4-150-sha256\n",
-            Mode::Succinct => "serin-proof/1 succinct goldilocks2-rs4-150-rs2-245-sha256\n",
+            Mode::Succinct => "serin-proof/1 succinct goldilocks2-rs4-150-rs2-246-sha256\n",
         }
     }
 

@@ -7,19 +7,22 @@ use serin_circuits::weights::Layout;
 use crate::soundness::Term;
 use crate::sumcheck::FIELD_BITS;
 
-/// A Reed–Solomon code of rate ρ and the number of columns an opening draws.
+/// A Reed–Solomon code of rate ρ, the number of columns an opening draws, and what its shapes save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {
     log_inverse_rate: usize,
     queries: usize,
+    /// Bytes of an opening that are worth one column of the codewords less to hash.
+    column_worth: usize,
 }
 
 impl Code {
-    /// For a model's weights, encoded once and opened in every proof: ρ = 1/4, (5/8)^150 = 2^−101.7.
-    pub const WEIGHTS: Self = Self { log_inverse_rate: 2, queries: 150 };
+    /// For a model's weights, encoded once and opened in every proof: ρ = 1/4, (5/8)^150 = 2^−101.7. The shortest opening.
+    pub const WEIGHTS: Self = Self { log_inverse_rate: 2, queries: 150, column_worth: 0 };
 
-    /// For what one batch commits, encoded in every proof: ρ = 1/2 halves the codewords, (3/4)^246 = 2^−102.1.
-    pub const BATCH: Self = Self { log_inverse_rate: 1, queries: 246 };
+    /// For what one batch commits, encoded in every proof: ρ = 1/2 halves the codewords, (3/4)^246 = 2^−102.1. A column costs
+    /// about 240 ns of hashing whatever its length, in which half a gigabit per second sends 16 bytes.
+    pub const BATCH: Self = Self { log_inverse_rate: 1, queries: 246, column_worth: 16 };
 
     /// log₂(1/ρ).
     pub fn log_inverse_rate(&self) -> usize {
@@ -49,7 +52,7 @@ pub struct Shape {
 
 impl Shape {
     /// The shape of a vector of 2^`bits` entries, of which the first `used` can be other than zero: the one with the shortest
-    /// opening.
+    /// opening, a column of the codewords counting as so many bytes as its code says.
     pub fn new(used: usize, bits: usize, code: Code) -> Self {
         let shape = |column_bits: usize| {
             let rows = used.div_ceil(1 << column_bits).max(1);
@@ -57,9 +60,11 @@ impl Shape {
         };
         // The upper levels of the paths, where there are no more nodes than columns drawn, are shared.
         let shared = code.queries.ilog2() as usize;
-        let best =
-            (0..=bits).map(shape).min_by_key(|shape| shape.bytes(shape.depth().saturating_sub(shared)));
-        best.unwrap_or(shape(0))
+        let cost = |shape: &Self| {
+            let hashing = code.column_worth.saturating_mul(shape.codeword());
+            shape.bytes(shape.depth().saturating_sub(shared)).saturating_add(hashing)
+        };
+        (0..=bits).map(shape).min_by_key(cost).unwrap_or(shape(0))
     }
 
     /// The shape of a layout's weights.
@@ -141,15 +146,16 @@ mod tests {
         assert!(Code::WEIGHTS.bits() > 101.7);
         // No query of the second is idle: one less would be weaker than the first.
         assert!(Code::BATCH.bits() >= Code::WEIGHTS.bits());
-        let Code { log_inverse_rate, queries } = Code::BATCH;
-        assert!(Code { log_inverse_rate, queries: queries - 1 }.bits() < Code::WEIGHTS.bits());
+        let fewer = Code { queries: Code::BATCH.queries - 1, ..Code::BATCH };
+        assert!(fewer.bits() < Code::WEIGHTS.bits());
     }
 
     #[test]
-    fn proof_header_names_the_weights_code() {
-        let code = Code::WEIGHTS;
-        let named = format!("-rs{}-{}-", 1 << code.log_inverse_rate(), code.queries());
-        assert!(Mode::Revealed.header().contains(&named));
+    fn proof_headers_name_their_codes() {
+        let named = |code: Code| format!("-rs{}-{}-", 1 << code.log_inverse_rate(), code.queries());
+        assert!(Mode::Revealed.header().contains(&named(Code::WEIGHTS)));
+        assert!(Mode::Succinct.header().contains(&named(Code::WEIGHTS)));
+        assert!(Mode::Succinct.header().contains(&named(Code::BATCH)));
     }
 
     #[test]
@@ -168,6 +174,13 @@ mod tests {
             assert!((shape.rows() - 1) * shape.columns() < layout.used());
             assert!(shape.depth() <= 32);
         }
+    }
+
+    #[test]
+    fn shape_of_known_lengths_stays_what_commitments_were_made_with() {
+        let columns = |code| [14, 17, 20].map(|bits| Shape::new(1 << bits, bits, code).column_bits());
+        assert_eq!(columns(Code::WEIGHTS), [10, 12, 13]);
+        assert_eq!(columns(Code::BATCH), [9, 11, 13]);
     }
 
     proptest! {
