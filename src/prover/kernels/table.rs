@@ -7,49 +7,50 @@ use p3_field::{Field, PackedField, PackedValue, PrimeCharacteristicRing, PrimeFi
 use p3_goldilocks::Goldilocks;
 use serin_circuits::field::{self, Ext, Fp};
 
-type Packed = <Goldilocks as Field>::Packing;
+/// A word of the machine's width.
+pub(super) type Packed = <Goldilocks as Field>::Packing;
 
 /// One element, or a word of them: c0 + c1·X.
 #[derive(Clone, Copy)]
-struct Pair<P>(P, P);
+pub(super) struct Pair<P>(pub(super) P, pub(super) P);
 
 impl<P: PackedField<Scalar = Goldilocks>> Pair<P> {
     #[inline(always)]
-    fn broadcast(e: Ext) -> Self {
+    pub(super) fn broadcast(e: Ext) -> Self {
         Self(P::from(goldilocks(e.c0)), P::from(goldilocks(e.c1)))
     }
 
     #[inline(always)]
-    fn zero() -> Self {
+    pub(super) fn zero() -> Self {
         Self(P::ZERO, P::ZERO)
     }
 
     #[inline(always)]
-    fn add(self, b: Self) -> Self {
+    pub(super) fn add(self, b: Self) -> Self {
         Self(self.0 + b.0, self.1 + b.1)
     }
 
     #[inline(always)]
-    fn sub(self, b: Self) -> Self {
+    pub(super) fn sub(self, b: Self) -> Self {
         Self(self.0 - b.0, self.1 - b.1)
     }
 
     #[inline(always)]
-    fn mul(self, b: Self) -> Self {
+    pub(super) fn mul(self, b: Self) -> Self {
         let (low, high) = (self.0 * b.0, self.1 * b.1);
         let cross = (self.0 + self.1) * (b.0 + b.1) - low - high;
         Self(low + times_seven(high), cross)
     }
 
     /// The sum of the word's elements.
-    fn sum(self) -> Ext {
+    pub(super) fn sum(self) -> Ext {
         let total = |p: P| p.as_slice().iter().fold(Goldilocks::ZERO, |sum, v| sum + *v);
         field::ext(element(total(self.0)), element(total(self.1)))
     }
 }
 
 #[inline(always)]
-fn times_seven<P: PackedField>(x: P) -> P {
+pub(super) fn times_seven<P: PackedField>(x: P) -> P {
     let two = x + x;
     let four = two + two;
     four + four - x
@@ -81,6 +82,11 @@ impl Table {
     /// The first element: the table's value once all variables are bound.
     pub(in crate::prover) fn first(&self) -> Ext {
         field::ext(element(self.c0[0]), element(self.c1[0]))
+    }
+
+    /// The limbs c0 and c1.
+    pub(super) fn limbs(&self) -> [&[Goldilocks]; 2] {
+        [&self.c0, &self.c1]
     }
 
     fn half(&self) -> usize {
