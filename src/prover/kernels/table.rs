@@ -5,7 +5,11 @@
 
 use p3_field::{Field, PackedField, PackedValue, PrimeCharacteristicRing, PrimeField64};
 use p3_goldilocks::Goldilocks;
+use rayon::prelude::*;
 use serin_circuits::field::{self, Ext, Fp};
+
+/// Rows that one thread takes at a time; shorter tables stay on the caller's.
+const CHUNK: usize = 1 << 14;
 
 /// A word of the machine's width.
 pub(super) type Packed = <Goldilocks as Field>::Packing;
@@ -42,10 +46,60 @@ impl<P: PackedField<Scalar = Goldilocks>> Pair<P> {
         Self(low + times_seven(high), cross)
     }
 
+    /// a·b + c·d, with one reduction a limb where the machine allows it.
+    #[inline(always)]
+    pub(super) fn mul_add_mul(a: Self, b: Self, c: Self, d: Self) -> Self {
+        let low = P::dot_product(&[a.0, c.0], &[b.0, d.0]);
+        let high = P::dot_product(&[a.1, c.1], &[b.1, d.1]);
+        Self(low + times_seven(high), P::dot_product(&[a.0, a.1, c.0, c.1], &[b.1, b.0, d.1, d.0]))
+    }
+
     /// The sum of the word's elements.
     pub(super) fn sum(self) -> Ext {
         let total = |p: P| p.as_slice().iter().fold(Goldilocks::ZERO, |sum, v| sum + *v);
         field::ext(element(total(self.0)), element(total(self.1)))
+    }
+}
+
+/// A factor of many products, by its limbs c0, c1 and 7·c1.
+#[derive(Clone, Copy)]
+pub(super) struct Factor<P>(P, P, P);
+
+impl<P: PackedField<Scalar = Goldilocks>> Factor<P> {
+    #[inline(always)]
+    pub(super) fn new(e: Ext) -> Self {
+        let Pair(c0, c1) = Pair::broadcast(e);
+        Self(c0, c1, times_seven(c1))
+    }
+
+    #[inline(always)]
+    pub(super) fn times(self, b: Pair<P>) -> Pair<P> {
+        let limbs = [b.0, b.1];
+        Pair(P::dot_product(&limbs, &[self.0, self.2]), P::dot_product(&limbs, &[self.1, self.0]))
+    }
+
+    #[inline(always)]
+    pub(super) fn times_base(self, b: P) -> Pair<P> {
+        Pair(b * self.0, b * self.1)
+    }
+}
+
+/// A sum of products, whose limbs are put together at the end: Σ a0·b0, Σ a1·b1, Σ (a0 + a1)·(b0 + b1).
+#[derive(Clone, Copy)]
+pub(super) struct Products<P>(P, P, P);
+
+impl<P: PackedField<Scalar = Goldilocks>> Products<P> {
+    pub(super) const ZERO: Self = Self(P::ZERO, P::ZERO, P::ZERO);
+
+    #[inline(always)]
+    pub(super) fn add(&mut self, a: Pair<P>, b: Pair<P>) {
+        self.0 += a.0 * b.0;
+        self.1 += a.1 * b.1;
+        self.2 += (a.0 + a.1) * (b.0 + b.1);
+    }
+
+    pub(super) fn sum(self) -> Pair<P> {
+        Pair(self.0 + times_seven(self.1), self.2 - self.0 - self.1)
     }
 }
 
@@ -150,40 +204,69 @@ pub(in crate::prover) fn bind(table: &mut Table, r: Ext) {
     }
 }
 
-/// Both halves of a limb, packed.
-fn halves<P: PackedField<Scalar = Goldilocks>>(limb: &[Goldilocks]) -> impl Iterator<Item = (&P, &P)> {
-    let (low, high) = limb.split_at(limb.len() / 2);
-    P::pack_slice(low).iter().zip(P::pack_slice(high))
+fn round_words<P: PackedField<Scalar = Goldilocks>>(a: &Table, b: &Table) -> [Ext; 2] {
+    let half = a.half();
+    let limbs = [&a.c0, &a.c1, &b.c0, &b.c1].map(|limb| limb.split_at(half));
+    let chunk = |at: usize| {
+        let rows = at..half.min(at + CHUNK);
+        round_chunk::<P>(limbs.map(|(low, high)| [&low[rows.clone()], &high[rows.clone()]]))
+    };
+    let add = |a: [Pair<P>; 2], b: [Pair<P>; 2]| [a[0].add(b[0]), a[1].add(b[1])];
+    let zero = || [Pair::zero(); 2];
+    let chunks = half.div_ceil(CHUNK);
+    let g = if chunks > 1 {
+        (0..chunks).into_par_iter().map(|i| chunk(i * CHUNK)).reduce(zero, add)
+    } else {
+        chunk(0)
+    };
+    g.map(Pair::sum)
 }
 
-fn round_words<P: PackedField<Scalar = Goldilocks>>(a: &Table, b: &Table) -> [Ext; 2] {
+/// Both halves of a's limbs, then b's.
+fn round_chunk<P: PackedField<Scalar = Goldilocks>>(limbs: [[&[Goldilocks]; 2]; 4]) -> [Pair<P>; 2] {
+    let [a0, a1, b0, b1] = limbs.map(|[low, high]| P::pack_slice(low).iter().zip(P::pack_slice(high)));
     let mut g = [Pair::<P>::zero(); 2];
-    let a = halves::<P>(&a.c0).zip(halves::<P>(&a.c1));
-    let b = halves::<P>(&b.c0).zip(halves::<P>(&b.c1));
-    for (((a_low0, a_high0), (a_low1, a_high1)), ((b_low0, b_high0), (b_low1, b_high1))) in a.zip(b) {
+    for (((a_low0, a_high0), (a_low1, a_high1)), ((b_low0, b_high0), (b_low1, b_high1))) in
+        a0.zip(a1).zip(b0.zip(b1))
+    {
         let (a_low, b_low) = (Pair(*a_low0, *a_low1), Pair(*b_low0, *b_low1));
         g[0] = g[0].add(a_low.mul(b_low));
         let a_step = Pair(*a_high0, *a_high1).sub(a_low);
         let b_step = Pair(*b_high0, *b_high1).sub(b_low);
         g[1] = g[1].add(a_step.mul(b_step));
     }
-    g.map(Pair::sum)
+    g
 }
 
 fn bind_words<P: PackedField<Scalar = Goldilocks>>(table: &mut Table, r: Ext) {
-    let r = Pair::<P>::broadcast(r);
-    let half = table.c0.len() / 2;
+    let half = table.half();
     let (low0, high0) = table.c0.split_at_mut(half);
     let (low1, high1) = table.c1.split_at_mut(half);
-    let low = P::pack_slice_mut(low0).iter_mut().zip(P::pack_slice_mut(low1));
-    let high = P::pack_slice(high0).iter().zip(P::pack_slice(high1));
-    for ((x0, x1), (y0, y1)) in low.zip(high) {
-        let x = Pair(*x0, *x1);
-        let bound = x.add(r.mul(Pair(*y0, *y1).sub(x)));
-        (*x0, *x1) = (bound.0, bound.1);
+    if half <= CHUNK {
+        bind_chunk::<P>([low0, low1], [high0, high1], r);
+    } else {
+        let low = low0.par_chunks_mut(CHUNK).zip(low1.par_chunks_mut(CHUNK));
+        let high = high0.par_chunks(CHUNK).zip(high1.par_chunks(CHUNK));
+        low.zip(high)
+            .for_each(|((low0, low1), (high0, high1))| bind_chunk::<P>([low0, low1], [high0, high1], r));
     }
     table.c0.truncate(half);
     table.c1.truncate(half);
+}
+
+fn bind_chunk<P: PackedField<Scalar = Goldilocks>>(
+    low: [&mut [Goldilocks]; 2],
+    high: [&[Goldilocks]; 2],
+    r: Ext,
+) {
+    let r = Factor::<P>::new(r);
+    let [low0, low1] = low.map(P::pack_slice_mut);
+    let [high0, high1] = high.map(P::pack_slice);
+    for ((x0, x1), (y0, y1)) in low0.iter_mut().zip(low1).zip(high0.iter().zip(high1)) {
+        let x = Pair(*x0, *x1);
+        let bound = x.add(r.times(Pair(*y0, *y1).sub(x)));
+        (*x0, *x1) = (bound.0, bound.1);
+    }
 }
 
 #[cfg(test)]
@@ -201,7 +284,7 @@ mod tests {
     #[test]
     fn packed_rounds_of_every_size_equal_plain_rounds() {
         let mut random = SplitMix64::new(7);
-        for bits in 0..9 {
+        for bits in (0..9).chain([16, 17]) {
             let point: Vec<Ext> = (0..bits).map(|_| any_ext(&mut random)).collect();
             let scale = any_ext(&mut random);
             let values: Vec<Ext> = (0..1 << bits).map(|_| any_ext(&mut random)).collect();

@@ -5,12 +5,13 @@
 //! half may be shorter than the lower. Layers no longer than the fractions given are the leaves themselves.
 //!
 //! A layer's sum is over rows (p0, q0; u, q1) with u = p1 + λ·q1, so that the gate is p0·q1 + q0·u. Its first round reads
-//! the layer below (h(0) and h(1) are known from the layer before: only the leading coefficient is summed); each bind
-//! then sums the next round in the same pass. The weights eq are a product of an outer and an inner table of [`BLOCK`] entries, so no
-//! table of a layer's size is ever made. h(1) − h(0) comes from the round's claim by one division.
+//! the layer below, for the leading coefficient alone: h(0) and h(1) are known from where the layer before ended. Each bind
+//! sums the next round in the same pass. The weights eq are an outer times an inner table, so that none is as long as a layer.
+//! h(1) − h(0) comes from the round's claim by one division.
 //!
-//! Peak: 56 bytes a leaf once built (24 for the leaves, 32 for all other layers); it falls as the descent drops layers.
-//! Passes over [`FORK`] words and more are shared among rayon's threads; field sums do not depend on their order.
+//! Peak, by count of what is held: 56 bytes a leaf once built (24 for the leaves, 32 for all other layers) besides the inputs, which
+//! are dropped before the other layers are made; it falls as the descent drops layers. Passes over 2^15 rows and more are shared
+//! among rayon's threads; sums in a field do not depend on their order.
 //!
 //! *Caller must still check* that no denominator is zero: the verifier would reject.
 
@@ -130,14 +131,18 @@ fn leaves(numerators: &[Goldilocks], denominators: &Table) -> Layer {
         let leaf = |(p, q): (&Goldilocks, _)| Fraction { p: Pair(*p, Goldilocks::ZERO), q };
         return Layer::Singles(numerators.iter().zip(denominators).map(leaf).collect());
     }
-    let word = |limb: &[Goldilocks], start: usize, fill: Goldilocks| {
-        Packed::from_fn(|i| limb.get(start + i).copied().unwrap_or(fill))
-    };
-    let words = (0..numerators.len()).step_by(Packed::WIDTH).map(|at| Fraction {
-        p: word(numerators, at, Goldilocks::ZERO),
-        q: Pair(word(c0, at, Goldilocks::ONE), word(c1, at, Goldilocks::ZERO)),
-    });
-    Layer::Leaves(words.collect())
+    let limbs = [numerators, c0, c1];
+    let full = numerators.len() / Packed::WIDTH * Packed::WIDTH;
+    let [p, q0, q1] = limbs.map(|limb| Packed::pack_slice(&limb[..full]));
+    let mut words = Vec::with_capacity(numerators.len().div_ceil(Packed::WIDTH));
+    words.extend(p.iter().zip(q0.iter().zip(q1)).map(|(p, (q0, q1))| Fraction { p: *p, q: Pair(*q0, *q1) }));
+    if full < numerators.len() {
+        let rest =
+            |limb: &[Goldilocks], fill| Packed::from_fn(|i| limb.get(full + i).copied().unwrap_or(fill));
+        let (p, q0) = (rest(numerators, Goldilocks::ZERO), rest(c0, Goldilocks::ONE));
+        words.push(Fraction { p, q: Pair(q0, rest(c1, Goldilocks::ZERO)) });
+    }
+    Layer::Leaves(words)
 }
 
 impl Layer {

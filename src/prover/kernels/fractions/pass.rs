@@ -7,7 +7,7 @@ use p3_goldilocks::Goldilocks;
 use rayon::prelude::*;
 use serin_circuits::field::Ext;
 
-use super::super::table::Pair;
+use super::super::table::{Factor, Pair, Products};
 use super::weights::Weights;
 
 /// Layers of as many words are added up by several threads.
@@ -22,7 +22,11 @@ pub(super) trait Numerator<P>: Copy + Send + Sync {
     const ZERO: Self;
     fn pair(self) -> Pair<P>;
     fn sub(self, b: Self) -> Self;
-    fn times(self, b: Pair<P>) -> Pair<P>;
+    fn times(self, c: Factor<P>) -> Pair<P>;
+    /// self·a + b·c.
+    fn mul_add_mul(self, a: Pair<P>, b: Pair<P>, c: Pair<P>) -> Pair<P>;
+    /// self·a + b·c for another numerator.
+    fn cross(self, a: Pair<P>, b: Self, c: Pair<P>) -> Pair<P>;
 }
 
 impl<P: Limb> Numerator<P> for P {
@@ -36,8 +40,16 @@ impl<P: Limb> Numerator<P> for P {
         self - b
     }
     #[inline(always)]
-    fn times(self, b: Pair<P>) -> Pair<P> {
-        Pair(self * b.0, self * b.1)
+    fn times(self, c: Factor<P>) -> Pair<P> {
+        c.times_base(self)
+    }
+    #[inline(always)]
+    fn mul_add_mul(self, a: Pair<P>, b: Pair<P>, c: Pair<P>) -> Pair<P> {
+        Pair(self * a.0, self * a.1).add(b.mul(c))
+    }
+    #[inline(always)]
+    fn cross(self, a: Pair<P>, b: Self, c: Pair<P>) -> Pair<P> {
+        Pair(P::dot_product(&[self, b], &[a.0, c.0]), P::dot_product(&[self, b], &[a.1, c.1]))
     }
 }
 
@@ -52,8 +64,16 @@ impl<P: Limb> Numerator<P> for Pair<P> {
         self.sub(b)
     }
     #[inline(always)]
-    fn times(self, b: Pair<P>) -> Pair<P> {
-        self.mul(b)
+    fn times(self, c: Factor<P>) -> Pair<P> {
+        c.times(self)
+    }
+    #[inline(always)]
+    fn mul_add_mul(self, a: Pair<P>, b: Pair<P>, c: Pair<P>) -> Pair<P> {
+        Pair::mul_add_mul(self, a, b, c)
+    }
+    #[inline(always)]
+    fn cross(self, a: Pair<P>, b: Self, c: Pair<P>) -> Pair<P> {
+        Pair::mul_add_mul(self, a, b, c)
     }
 }
 
@@ -83,20 +103,20 @@ impl<N: Numerator<P>, P: Limb> Fraction<N, P> {
 
     #[inline(always)]
     pub(super) fn plus(self, b: Self) -> Inner<P> {
-        Fraction { p: self.p.times(b.q).add(b.p.times(self.q)), q: self.q.mul(b.q) }
+        Fraction { p: self.p.cross(b.q, b.p, self.q), q: self.q.mul(b.q) }
     }
 
     /// The value at c between self at 0 and `high` at 1.
     #[inline(always)]
-    fn between(self, high: Self, c: Pair<P>) -> Inner<P> {
+    fn between(self, high: Self, c: Factor<P>) -> Inner<P> {
         let step = high.sub(self);
-        Fraction { p: self.p.pair().add(step.p.times(c)), q: self.q.add(step.q.mul(c)) }
+        Fraction { p: self.p.pair().add(step.p.times(c)), q: self.q.add(c.times(step.q)) }
     }
 
     /// p + λq over q: a row's upper half.
     #[inline(always)]
-    fn mixed(self, lambda: Pair<P>) -> Inner<P> {
-        Fraction { p: self.p.pair().add(self.q.mul(lambda)), q: self.q }
+    fn mixed(self, lambda: Factor<P>) -> Inner<P> {
+        Fraction { p: self.p.pair().add(lambda.times(self.q)), q: self.q }
     }
 
     /// The word's elements.
@@ -133,7 +153,7 @@ pub(super) fn add_halves<N: Numerator<P>, P: Limb>(below: &[Fraction<N, P>], hal
 /// The gate p0·q1 + q0·u.
 #[inline(always)]
 fn gate<N: Numerator<P>, P: Limb>(lower: Fraction<N, P>, upper: Inner<P>) -> Pair<P> {
-    lower.p.times(upper.q).add(lower.q.mul(upper.p))
+    lower.p.mul_add_mul(upper.q, lower.q, upper.p)
 }
 
 /// The leading coefficient of the first round over `below`, whose halves have `half` words.
@@ -144,18 +164,18 @@ pub(super) fn lead<N: Numerator<P>, P: Limb>(
     weights: &Weights<P>,
 ) -> Ext {
     let (lower, upper) = below.split_at(half.min(below.len()));
-    let lambda = Pair::<P>::broadcast(lambda);
+    let lambda = Factor::new(lambda);
     // Where the upper half is neutral the gate is linear.
     let rows = upper.len().min(half / 2);
     let block = weights.block();
     let sum = |at: usize, inner: &[Pair<P>]| {
-        let mut sum = Pair::zero();
+        let mut sum = Products::ZERO;
         for (x, weight) in (at * block..rows).zip(inner) {
             let step = lower[x + half / 2].sub(lower[x]);
             let upper_step = upper.get(x + half / 2).copied().unwrap_or(Fraction::NEUTRAL).sub(upper[x]);
-            sum = sum.add(gate(step, upper_step.mixed(lambda)).mul(*weight));
+            sum.add(gate(step, upper_step.mixed(lambda)), *weight);
         }
-        [sum]
+        [sum.sum()]
     };
     weights.total((0..rows.div_ceil(block)).collect(), sum)[0]
 }
@@ -172,7 +192,7 @@ pub(super) struct Halves<P> {
 impl<P: Limb> Halves<P> {
     /// The rows of `below`, whose halves have `size` words.
     pub(super) fn new<N: Numerator<P>>(below: &[Fraction<N, P>], size: usize, lambda: Ext) -> Self {
-        let lambda = Pair::broadcast(lambda);
+        let lambda = Factor::new(lambda);
         let (lower, upper) = below.split_at(size.min(below.len()));
         let lower = lower.iter().map(|word| word.inner()).collect();
         Self { lower, upper: upper.iter().map(|word| word.mixed(lambda)).collect(), size }
@@ -193,7 +213,7 @@ impl<P: Limb> Halves<P> {
     /// Binds the last variable, of two rows.
     pub(super) fn bind_last(&mut self, c: Ext, lambda: Ext) {
         let ([lower, upper], [lower_high, upper_high]) = (self.row(0, lambda), self.row(1, lambda));
-        let c = Pair::broadcast(c);
+        let c = Factor::new(c);
         self.lower = vec![lower.between(lower_high, c)];
         self.upper = vec![upper.between(upper_high, c)];
         self.size = 1;
@@ -202,12 +222,16 @@ impl<P: Limb> Halves<P> {
     /// Binds a variable and sums the next round: Σ of the gate at 0 over the rows held, and the leading coefficient.
     pub(super) fn bind(&mut self, c: Ext, lambda: Ext, weights: &Weights<P>) -> [Ext; 2] {
         let (quarter, block) = (self.size / 4, weights.block());
-        let [c, lambda] = [c, lambda].map(Pair::broadcast);
         let rows = self.lower.len().min(quarter);
         let lower = InPlace::blocks(&mut self.lower, quarter, block, Fraction::NEUTRAL);
-        let upper =
-            InPlace::blocks(&mut self.upper, quarter, block, Fraction { p: lambda, ..Fraction::NEUTRAL });
+        let upper = InPlace::blocks(
+            &mut self.upper,
+            quarter,
+            block,
+            Fraction { p: Pair::broadcast(lambda), ..Fraction::NEUTRAL },
+        );
         let jobs = lower.zip(upper).take(rows.div_ceil(block)).collect();
+        let [c, lambda] = [c, lambda].map(Factor::new);
         let sums = weights.total(jobs, |(lower, upper), inner| bind_block(lower, upper, c, lambda, inner));
         self.size /= 2;
         self.lower.truncate(self.size);
@@ -224,7 +248,7 @@ impl<P: Limb> Halves<P> {
         weights: &Weights<P>,
     ) -> (Self, [Ext; 2]) {
         let (quarter, block) = (half / 4, weights.block());
-        let [c, lambda] = [c, lambda].map(Pair::broadcast);
+        let [c, lambda] = [c, lambda].map(Factor::new);
         let (lower, upper) = below.split_at(half.min(below.len()));
         let fresh = |from: &[_]| vec![Fraction::NEUTRAL; from.len().min(half / 2)];
         let mut halves = Self { lower: fresh(lower), upper: fresh(upper), size: half / 2 };
@@ -242,23 +266,23 @@ impl<P: Limb> Halves<P> {
 fn bind_block<P: Limb>(
     mut lower: impl Quarters<P>,
     mut upper: impl Quarters<P>,
-    c: Pair<P>,
-    lambda: Pair<P>,
+    c: Factor<P>,
+    lambda: Factor<P>,
     weights: &[Pair<P>],
 ) -> [Pair<P>; 2] {
-    let (mut at_zero, mut leading) = (Pair::zero(), Pair::zero());
+    let (mut at_zero, mut leading) = (Products::ZERO, Products::ZERO);
     let full = upper.rows().min(lower.rows());
     for (i, weight) in weights.iter().enumerate().take(full) {
         let [lower, lower_high] = lower.bind(i, c);
         let [upper, upper_high] = upper.bind(i, c);
-        at_zero = at_zero.add(gate(lower, upper).mul(*weight));
-        leading = leading.add(gate(lower_high.sub(lower), upper_high.sub(upper)).mul(*weight));
+        at_zero.add(gate(lower, upper), *weight);
+        leading.add(gate(lower_high.sub(lower), upper_high.sub(upper)), *weight);
     }
     for (i, weight) in weights.iter().enumerate().take(lower.rows()).skip(full) {
         let [lower, _] = lower.bind(i, c);
-        at_zero = at_zero.add(lower.mixed(lambda).p.mul(*weight));
+        at_zero.add(lower.mixed(lambda).p, *weight);
     }
-    [at_zero, leading]
+    [at_zero.sum(), leading.sum()]
 }
 
 /// A block of the four quarters of a half: the bound variable divides 0, 1 from 2, 3, the next one 0 from 1.
@@ -266,7 +290,7 @@ trait Quarters<P> {
     /// The rows of the first quarter that are held; the others hold no more.
     fn rows(&self) -> usize;
     /// Binds one row of each pair of quarters, and keeps what it returns.
-    fn bind(&mut self, row: usize, c: Pair<P>) -> [Inner<P>; 2];
+    fn bind(&mut self, row: usize, c: Factor<P>) -> [Inner<P>; 2];
 }
 
 /// Quarters that are overwritten.
@@ -301,7 +325,7 @@ impl<P: Limb> Quarters<P> for InPlace<'_, P> {
     }
 
     #[inline(always)]
-    fn bind(&mut self, row: usize, c: Pair<P>) -> [Inner<P>; 2] {
+    fn bind(&mut self, row: usize, c: Factor<P>) -> [Inner<P>; 2] {
         [0, 1].map(|i| match self.low[i].get_mut(row) {
             Some(low) => {
                 *low = low.between(self.high[i].get(row).copied().unwrap_or(self.neutral), c);
@@ -346,7 +370,7 @@ impl<N: Numerator<P>, P: Limb, F: Fn(Inner<P>) -> Inner<P>> Quarters<P> for Fres
     }
 
     #[inline(always)]
-    fn bind(&mut self, row: usize, c: Pair<P>) -> [Inner<P>; 2] {
+    fn bind(&mut self, row: usize, c: Factor<P>) -> [Inner<P>; 2] {
         let word = |i: usize| self.from[i].get(row).copied().unwrap_or(Fraction::NEUTRAL);
         let bound = [0, 1].map(|i| (self.finish)(word(i).between(word(i + 2), c)));
         for (slot, bound) in self.into.iter_mut().zip(bound) {
