@@ -3,12 +3,15 @@
 //! Everything here is laid out entry by entry with the samples innermost, as [`serin_verifier::lookup::plan`] has it. Values are computed
 //! gate by gate and dropped after their last reader; accumulators are taken from the trace.
 
-use serin_circuits::field::{Ext, from_i64, lift};
+use p3_field::PrimeCharacteristicRing;
+use p3_goldilocks::Goldilocks;
+use serin_circuits::field::{Ext, from_i64};
 use serin_circuits::gates::{Gate, Map, Term};
 use serin_circuits::tensor::Tensor;
-use serin_verifier::lookup::plan::{Fingerprint, Plan, Step};
+use serin_verifier::lookup::plan::{Fingerprint, Placed, Plan, Step};
 
 use super::infer::Trace;
+use super::kernels::table::{Table, goldilocks};
 
 /// The columns of one batch.
 pub(super) struct Columns {
@@ -94,35 +97,32 @@ impl Columns {
         }
     }
 
-    /// Numerators and denominators of all leaves in use.
-    pub(super) fn leaves(&self, plan: &Plan, fingerprint: &Fingerprint) -> (Vec<Ext>, Vec<Ext>) {
+    /// Numerators and denominators of all leaves in use. A look-up's denominator is its row's, so none is computed twice.
+    pub(super) fn leaves(&self, plan: &Plan, fingerprint: &Fingerprint) -> (Vec<Goldilocks>, Table) {
         let width = 1 << plan.batch_bits();
+        let rows = |(number, placed): (usize, &Placed)| -> Vec<Ext> {
+            let row = |row| fingerprint.denominator(number, &placed.row(row));
+            (0..placed.entries * width).map(row).collect()
+        };
+        let tables: Vec<Vec<Ext>> = plan.tables.iter().enumerate().map(rows).collect();
         let mut numerators = Vec::with_capacity(plan.leaves * width);
-        let mut denominators = Vec::with_capacity(plan.leaves * width);
-        let tables: Vec<Vec<Ext>> = plan
-            .tables
-            .iter()
-            .enumerate()
-            .map(|(number, placed)| {
-                (0..placed.entries * width)
-                    .map(|row| fingerprint.denominator(number, &placed.row(row)))
-                    .collect()
-            })
-            .collect();
+        let mut denominators = Table::with_capacity(plan.leaves * width);
         for step in &plan.steps {
-            for (i, (table, _)) in step.lookups.iter().enumerate() {
+            for (i, (number, _)) in step.lookups.iter().enumerate() {
                 let rows = &self.rows[(step.leaf + i * step.len) * plan.batch..][..step.len * plan.batch];
+                let (table, padding) = (&tables[*number], fingerprint.padding(*number));
                 for rows in rows.chunks_exact(plan.batch) {
-                    numerators.extend((0..width).map(|n| Ext::from(u64::from(n < plan.batch))));
-                    denominators.extend(rows.iter().map(|row| tables[*table][*row as usize]));
-                    denominators.extend((plan.batch..width).map(|_| fingerprint.padding(*table)));
+                    numerators.resize(numerators.len() + plan.batch, Goldilocks::ONE);
+                    numerators.resize(numerators.len() + width - plan.batch, Goldilocks::ZERO);
+                    rows.iter().for_each(|row| denominators.push(table[*row as usize]));
+                    (plan.batch..width).for_each(|_| denominators.push(padding));
                 }
             }
         }
         for (placed, table) in plan.tables.iter().zip(tables) {
             let counts = &self.vector[placed.column * width..][..placed.entries * width];
-            numerators.extend(counts.iter().map(|m| -lift(from_i64((*m).into()))));
-            denominators.extend(table);
+            numerators.extend(counts.iter().map(|m| goldilocks(from_i64(-i64::from(*m)))));
+            table.into_iter().for_each(|row| denominators.push(row));
         }
         (numerators, denominators)
     }

@@ -9,7 +9,7 @@ use serin_verifier::commit::Opener;
 use serin_verifier::layer::claims::ClaimsProver;
 use serin_verifier::layer::linear::LinearProver;
 use serin_verifier::layer::succinct::{FormProver, Prover};
-use serin_verifier::lookup::fractions::{self, Fractions};
+use serin_verifier::lookup::fractions::Fractions;
 use serin_verifier::lookup::plan::{Fingerprint, Plan};
 use serin_verifier::sumcheck::Rounds;
 
@@ -17,6 +17,7 @@ use super::Model;
 use super::columns::Columns;
 use super::commit::Commitment;
 use super::infer::Trace;
+use super::kernels::fractions::Tree;
 use super::kernels::table::{Table, bind, round};
 use super::layers::Layers;
 
@@ -43,11 +44,8 @@ impl Prover for Witness<'_> {
     }
 
     fn fractions(&self, plan: &Plan, fingerprint: &Fingerprint) -> Box<dyn Fractions + '_> {
-        let bits = plan.leaf_bits() + plan.batch_bits();
-        let (mut numerators, mut denominators) = self.columns.leaves(plan, fingerprint);
-        numerators.resize(1 << bits, Ext::default());
-        denominators.resize(1 << bits, Ext::from(1u64));
-        Box::new(fractions::Layers::new(numerators, denominators))
+        let (numerators, denominators) = self.columns.leaves(plan, fingerprint);
+        Box::new(Tree::new(plan.leaf_bits() + plan.batch_bits(), numerators, denominators))
     }
 
     fn accumulators(&self, linear_index: usize, form: &[Ext], sample: &[Ext]) -> Box<dyn FormProver + '_> {

@@ -133,6 +133,17 @@ impl Table {
         Self { c0: Goldilocks::zero_vec(len), c1: Goldilocks::zero_vec(len) }
     }
 
+    /// An empty table with room for `capacity` elements.
+    pub(in crate::prover) fn with_capacity(capacity: usize) -> Self {
+        Self { c0: Vec::with_capacity(capacity), c1: Vec::with_capacity(capacity) }
+    }
+
+    /// Appends an element.
+    pub(in crate::prover) fn push(&mut self, e: Ext) {
+        self.c0.push(goldilocks(e.c0));
+        self.c1.push(goldilocks(e.c1));
+    }
+
     /// The first element: the table's value once all variables are bound.
     pub(in crate::prover) fn first(&self) -> Ext {
         field::ext(element(self.c0[0]), element(self.c1[0]))
