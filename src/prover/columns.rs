@@ -13,25 +13,17 @@ use serin_verifier::lookup::plan::{Fingerprint, Placed, Plan, Step};
 use super::infer::Trace;
 use super::kernels::table::{Table, goldilocks};
 
-/// The columns of one batch.
+/// The rows that the look-ups of one batch find.
 pub(super) struct Columns {
-    /// The committed vector: entries × padded samples.
-    pub(super) vector: Vec<i32>,
-    /// The greatest |v| of it.
-    pub(super) magnitude: u32,
     /// For each look-up of each real sample its row.
     rows: Vec<u32>,
 }
 
 impl Columns {
-    /// Computes everything from a trace of `inputs`.
-    pub(super) fn of(plan: &Plan, inputs: &Tensor, trace: &Trace) -> Self {
-        let width = 1 << plan.batch_bits();
-        let mut columns = Self {
-            vector: vec![0; plan.columns * width],
-            magnitude: 0,
-            rows: vec![0; plan.lookups() * plan.batch],
-        };
+    /// Computes everything from a trace of `inputs`; the committed vector, entries × padded samples, stands apart.
+    pub(super) fn of(plan: &Plan, inputs: &Tensor, trace: &Trace) -> (Self, Vec<i32>) {
+        let mut vector = vec![0; plan.columns << plan.batch_bits()];
+        let mut columns = Self { rows: vec![0; plan.lookups() * plan.batch] };
         let values = plan.gates.values();
         let mut last_reader = vec![0; values.len()];
         for (index, value) in values.iter().enumerate() {
@@ -45,8 +37,8 @@ impl Columns {
                 Gate::Linear { linear_index, .. } => by_entry(&trace.layers()[*linear_index].accumulators),
                 Gate::Affine(terms) => affine(terms, &made, value.len * plan.batch, plan.batch),
                 Gate::Clamp { input, base, .. } => {
-                    let base = base.map(|base| &made[base][..]);
-                    steps.next().map_or_else(Vec::new, |step| columns.fill(plan, step, &made[*input], base))
+                    let z = Rounded { z: &made[*input], base: base.map(|base| &made[base][..]) };
+                    steps.next().map_or_else(Vec::new, |step| columns.fill(plan, step, z, &mut vector))
                 }
             };
             made.push(now);
@@ -56,13 +48,13 @@ impl Columns {
                 }
             }
         }
-        columns.count(plan);
-        columns.magnitude = columns.vector.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
-        columns
+        columns.count(plan, &mut vector);
+        (columns, vector)
     }
 
     /// Fills one clamp's columns and rows, and returns its value.
-    fn fill(&mut self, plan: &Plan, step: &Step, z: &[i64], base: Option<&[i64]>) -> Vec<i64> {
+    fn fill(&mut self, plan: &Plan, step: &Step, from: Rounded<'_>, vector: &mut [i32]) -> Vec<i64> {
+        let Rounded { z, base } = from;
         let Gate::Clamp { clamp, .. } = &plan.gates.values()[step.value].gate else {
             return Vec::new();
         };
@@ -76,7 +68,7 @@ impl Columns {
             clamp.fill(*z, base.map_or(0, |base| base[at]), &firsts, &mut parts, &mut found);
             *out = parts[0].into();
             for (i, v) in parts.iter().enumerate() {
-                self.vector[(step.column + i * step.len + entry) * width + sample] = *v;
+                vector[(step.column + i * step.len + entry) * width + sample] = *v;
             }
             for (i, row) in found.iter().enumerate() {
                 self.rows[(step.leaf + i * step.len + entry) * batch + sample] = *row;
@@ -86,11 +78,11 @@ impl Columns {
     }
 
     /// Counts how often each row was found.
-    fn count(&mut self, plan: &Plan) {
+    fn count(&self, plan: &Plan, vector: &mut [i32]) {
         let width = 1 << plan.batch_bits();
         for step in &plan.steps {
             for (i, (table, _)) in step.lookups.iter().enumerate() {
-                let counts = &mut self.vector[plan.tables[*table].column * width..];
+                let counts = &mut vector[plan.tables[*table].column * width..];
                 let rows = &self.rows[(step.leaf + i * step.len) * plan.batch..][..step.len * plan.batch];
                 rows.iter().for_each(|row| counts[*row as usize] += 1);
             }
@@ -98,7 +90,12 @@ impl Columns {
     }
 
     /// Numerators and denominators of all leaves in use. A look-up's denominator is its row's, so none is computed twice.
-    pub(super) fn leaves(&self, plan: &Plan, fingerprint: &Fingerprint) -> (Vec<Goldilocks>, Table) {
+    pub(super) fn leaves(
+        &self,
+        plan: &Plan,
+        fingerprint: &Fingerprint,
+        vector: &[i32],
+    ) -> (Vec<Goldilocks>, Table) {
         let width = 1 << plan.batch_bits();
         let rows = |(number, placed): (usize, &Placed)| -> Vec<Ext> {
             let row = |row| fingerprint.denominator(number, &placed.row(row));
@@ -120,12 +117,18 @@ impl Columns {
             }
         }
         for (placed, table) in plan.tables.iter().zip(tables) {
-            let counts = &self.vector[placed.column * width..][..placed.entries * width];
+            let counts = &vector[placed.column * width..][..placed.entries * width];
             numerators.extend(counts.iter().map(|m| goldilocks(from_i64(-i64::from(*m)))));
             table.into_iter().for_each(|row| denominators.push(row));
         }
         (numerators, denominators)
     }
+}
+
+/// What a clamp rounds, entries × samples, and what it adds the result to.
+struct Rounded<'a> {
+    z: &'a [i64],
+    base: Option<&'a [i64]>,
 }
 
 fn sources(gate: &Gate) -> impl Iterator<Item = usize> {

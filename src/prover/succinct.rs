@@ -32,9 +32,16 @@ pub struct Witness<'a> {
 impl<'a> Witness<'a> {
     /// The witness that `trace` came from `inputs` by `model`; commits to the columns.
     pub fn new(model: &'a Model, plan: &'a Plan, inputs: &Tensor, trace: &'a Trace) -> Self {
-        let columns = Columns::of(plan, inputs, trace);
-        let commitment = Commitment::new(columns.vector.clone(), plan.shape());
+        let (columns, vector) = Columns::of(plan, inputs, trace);
+        let commitment = Commitment::new(vector, plan.shape());
         Self { layers: Layers::new(model, trace), plan, columns, commitment }
+    }
+}
+
+impl Witness<'_> {
+    /// The committed vector without the matrix's padding.
+    fn committed(&self) -> &[i32] {
+        &self.commitment.vector[..self.plan.columns << self.plan.batch_bits()]
     }
 }
 
@@ -44,7 +51,7 @@ impl Prover for Witness<'_> {
     }
 
     fn fractions(&self, plan: &Plan, fingerprint: &Fingerprint) -> Box<dyn Fractions + '_> {
-        let (numerators, denominators) = self.columns.leaves(plan, fingerprint);
+        let (numerators, denominators) = self.columns.leaves(plan, fingerprint, self.committed());
         Box::new(Tree::new(plan.leaf_bits() + plan.batch_bits(), numerators, denominators))
     }
 
@@ -58,7 +65,7 @@ impl Prover for Witness<'_> {
     }
 
     fn columns(&self, form: &[Ext], sample: &[Ext]) -> Box<dyn FormProver + '_> {
-        let mut values = dot_rows(&self.columns.vector, &eq_table(sample), self.columns.magnitude);
+        let mut values = dot_rows(self.committed(), &eq_table(sample), self.commitment.magnitude);
         let mut form = form.to_vec();
         let len = 1 << self.plan.column_bits();
         values.resize(len, Ext::default());

@@ -33,6 +33,36 @@ pub fn eq_table_scaled(r: &[Ext], scale: Ext) -> Vec<Ext> {
     table
 }
 
+/// eq(r, x) for x in 0..len, at no more than one product an entry; `len` ≤ 2^n.
+pub fn eq_prefix(r: &[Ext], len: usize) -> Vec<Ext> {
+    let Some((top, rest)) = r.split_first() else {
+        return vec![Ext::ONE; len.min(1)];
+    };
+    let half = 1 << rest.len();
+    if len <= half {
+        let mut table = eq_prefix(rest, len);
+        table.iter_mut().for_each(|e| *e *= Ext::ONE - top);
+        return table;
+    }
+    let mut table = eq_table(rest);
+    table.reserve_exact(len - half);
+    for i in 0..len - half {
+        let high = table[i] * top;
+        table.push(high);
+        table[i] -= high;
+    }
+    table[len - half..half].iter_mut().for_each(|e| *e *= Ext::ONE - top);
+    table
+}
+
+/// Σ_x values_x·eq(r, x), in one product an entry; entries missing at the end are zero.
+pub fn dot_eq(values: &[Ext], r: &[Ext]) -> Ext {
+    let (high, low) = r.split_at(r.len() / 2);
+    let inner = eq_table(low);
+    let blocks = values.chunks(inner.len()).zip(eq_table(high));
+    blocks.map(|(block, e)| dot(block, &inner) * e).sum()
+}
+
 /// eq(a, b) of two points of one length.
 pub fn eq_point(a: &[Ext], b: &[Ext]) -> Ext {
     a.iter().zip(b).map(|(x, y)| (*x * y).double() + Ext::ONE - x - y).product()
@@ -99,6 +129,8 @@ pub(crate) mod tests {
                 prop_assert_eq!(*entry, eq_point(&r, &corner));
             }
             let len = len.min(table.len());
+            prop_assert_eq!(eq_prefix(&r, len), &table[..len]);
+            prop_assert_eq!(dot_eq(&table[..len], &r), dot(&table[..len], &table));
             prop_assert_eq!(ones(&r, len), table[..len].iter().sum::<Ext>());
         }
     }

@@ -24,7 +24,7 @@ use serin_circuits::codec::Digest;
 use serin_circuits::field::Ext;
 use serin_circuits::gates::Gate;
 use serin_circuits::graph::{Graph, Linear};
-use serin_circuits::poly::{dot, eq_table};
+use serin_circuits::poly::{dot, dot_eq, eq_prefix};
 use serin_circuits::relation::linear::{Point, bind_batch, input_form, output_form_at};
 use serin_circuits::weights::{Layout, log2_ceil};
 
@@ -106,8 +106,7 @@ fn answer<S: Script>(
 ) {
     let output = plan.gates.values().len() - 1;
     let len = plan.gates.values()[output].len;
-    let mut form = eq_table(&script.coins("answer", log2_ceil(len)));
-    form.truncate(len);
+    let form = eq_prefix(&script.coins("answer", log2_ceil(len)), len);
     let join = script.coin("join");
     claim.forms.add(plan, output, join, &form);
     let range = statement.graph.output().range;
@@ -213,7 +212,7 @@ impl Walk<'_> {
         let mut sum = self.prover.map(|p| p.columns(&forms.columns, self.sample));
         let mut end = sumcheck(script, self.plan.column_bits(), value, sum.as_deref_mut())?;
         drop(sum);
-        let form_at = script.check_only(|| dot(&forms.columns, &eq_table(&end.point)));
+        let form_at = script.check_only(|| dot_eq(&forms.columns, &end.point));
         end.point.extend_from_slice(self.sample);
         script.enter(Place::ColumnsOpening);
         let opened = open(script, self.plan.shape(), root, &end.point, self.prover.map(Prover::opener))?;

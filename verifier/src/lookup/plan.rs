@@ -21,7 +21,7 @@ use ark_ff::{AdditiveGroup, Field};
 use serin_circuits::field::{Ext, Fp, from_i64, lift};
 use serin_circuits::gates::{Gate, Gates};
 use serin_circuits::graph::{Graph, GraphError};
-use serin_circuits::poly::{eq_table, ones};
+use serin_circuits::poly::{eq_prefix, eq_table, ones};
 use serin_circuits::relation::clamp::{Lookup, Operand};
 use serin_circuits::relation::table::{Table, WIDTH};
 use serin_circuits::weights::log2_ceil;
@@ -189,9 +189,9 @@ impl Plan {
     /// `forms` must be zero before.
     pub fn reduce(&self, leaf: &Leaf, fingerprint: &Fingerprint, lambda: Ext, forms: &mut Forms) -> Ext {
         let (entries, samples) = leaf.point.split_at(self.leaf_bits());
-        let (e, real) = (eq_table(entries), ones(samples, self.batch));
+        let (e, real) = (eq_prefix(entries, self.leaves), ones(samples, self.batch));
         // What is public of Σ e·(numerator + λ·denominator): beyond the leaves in use it is λ.
-        let used: Ext = e[..self.leaves].iter().sum();
+        let used: Ext = e.iter().sum();
         let looked_up: Ext = e[..self.lookups()].iter().sum();
         let mut public = looked_up * real + lambda * (Ext::ONE - used);
         let factors = fingerprint.powers.map(|power| -(lambda * power));
