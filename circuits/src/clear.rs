@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::engine::{At, Engine, Rescale};
-use crate::graph::{Linear, Window};
+use crate::graph::{Linear, Run, Window};
 use crate::quant;
 use crate::tensor::Tensor;
 
@@ -58,8 +58,8 @@ impl<L: Linears> Engine for Clear<L> {
         Ok(Arc::new(average_pool(window, multiplier, x, &at.node.output.shape)))
     }
 
-    fn reshape(&mut self, at: At<'_>, x: &Arc<Tensor>) -> Result<Arc<Tensor>, L::Error> {
-        Ok(Arc::new(tensor(x.batch(), &at.node.output.shape, x.values().to_vec())))
+    fn arrange(&mut self, at: At<'_>, inputs: &[&Arc<Tensor>]) -> Result<Arc<Tensor>, L::Error> {
+        Ok(Arc::new(arrange(at, inputs)))
     }
 }
 
@@ -109,6 +109,18 @@ fn pool(window: &Window, x: &Tensor, shape: &[usize], empty: i32, join: impl Fn(
     tensor(x.batch(), shape, values)
 }
 
+/// Every entry where the operator moves it, zeros elsewhere.
+fn arrange(at: At<'_>, inputs: &[&Arc<Tensor>]) -> Tensor {
+    let (batch, len) = (inputs[0].batch(), at.node.output.len());
+    let mut values = vec![0; batch * len];
+    for (n, sample) in values.chunks_exact_mut(len).enumerate() {
+        at.moves(|Run { to, input, from, len }| {
+            sample[to..to + len].copy_from_slice(&inputs[input].sample(n)[from..from + len]);
+        });
+    }
+    tensor(batch, &at.node.output.shape, values)
+}
+
 fn image(shape: &[usize]) -> [usize; 3] {
     shape.try_into().expect("the graph gives pools an image")
 }
@@ -122,6 +134,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::graph::{Builder, Op, Port, Wire};
+    use crate::reference::infer;
+    use crate::tensor::Range;
+    use crate::weights::Weights;
+
+    #[test]
+    fn moved_entries_of_each_sample_stay_with_it() {
+        let input = Port { shape: vec![2, 2], exponent: 0, range: Range { low: 1, high: 8 } };
+        let mut builder = Builder::new(input).expect("small");
+        let mut push = |op: Op, inputs: &[Wire]| builder.push("n", op, inputs, None).expect("consistent");
+        let column = Op::Slice { starts: vec![0, 1], steps: vec![1, 1], shape: vec![2, 1] };
+        let column = push(column, &[Wire::INPUT]);
+        let joined = push(Op::Concat { axis: 1, inputs: 2 }, &[column, Wire::INPUT]);
+        let flat = push(Op::Reshape { shape: vec![6] }, &[joined]);
+        push(Op::Pad { before: vec![1], after: vec![0] }, &[flat]);
+        let graph = builder.finish().expect("has nodes");
+        let weights = Weights::new(&graph, Vec::new()).expect("none");
+        let batch = Tensor::new(2, &[2, 2], (1..9).collect()).expect("eight entries");
+        let answer = infer(&graph, &weights, batch);
+        assert_eq!(answer.values(), [0, 2, 1, 2, 4, 3, 4, 0, 6, 5, 6, 8, 7, 8]);
+    }
 
     /// The values under window (p0, p1) of a plane, padding left out.
     fn under(window: &Window, plane: &[i32], [h, w]: [usize; 2], [p0, p1]: [usize; 2]) -> Vec<i32> {

@@ -4,7 +4,7 @@
 //! somebody else, a share. [`run`] is the one walk over a graph; every protocol, oracle and check goes through it,
 //! so that evaluation order and wiring exist once.
 
-use crate::graph::{Graph, Linear, Node, Op, Window, Wire};
+use crate::graph::{Graph, Linear, Node, Op, Port, Run, Window, Wire};
 
 /// A node as an engine sees it.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,16 @@ pub struct At<'g> {
     pub last: bool,
     /// The node.
     pub node: &'g Node,
+    /// The graph it is of.
+    pub graph: &'g Graph,
+}
+
+impl At<'_> {
+    /// [`Op::moves`] of the node: where each entry of a sample comes from.
+    pub fn moves(&self, visit: impl FnMut(Run)) {
+        let inputs: Vec<&Port> = self.node.inputs.iter().map(|wire| self.graph.port(*wire)).collect();
+        self.node.op.moves(&inputs, &self.node.output, visit);
+    }
 }
 
 /// How a protocol does each operator on its own wire.
@@ -48,8 +58,8 @@ pub trait Engine {
         multiplier: i32,
         x: &Self::Wire,
     ) -> Result<Self::Wire, Self::Error>;
-    /// The same entries under the node's output shape.
-    fn reshape(&mut self, at: At<'_>, x: &Self::Wire) -> Result<Self::Wire, Self::Error>;
+    /// The inputs' entries moved to where [`At::moves`] says, zeros elsewhere, under the node's output shape.
+    fn arrange(&mut self, at: At<'_>, inputs: &[&Self::Wire]) -> Result<Self::Wire, Self::Error>;
 }
 
 /// The parameters of a rescale.
@@ -74,7 +84,7 @@ pub fn run<E: Engine>(graph: &Graph, engine: &mut E, input: E::Wire) -> Result<E
     wires.push(Some(input));
     let mut linear_index = 0;
     for (index, node) in graph.nodes().iter().enumerate() {
-        let at = At { index, linear_index, last: index + 1 == count, node };
+        let at = At { index, linear_index, last: index + 1 == count, node, graph };
         let wire = step(engine, at, &wires)?;
         linear_index += usize::from(node.op.linear().is_some());
         for Wire(w) in &node.inputs {
@@ -97,6 +107,9 @@ fn step<E: Engine>(engine: &mut E, at: At<'_>, wires: &[Option<E::Wire>]) -> Res
         }
         Op::MaxPool(window) => engine.max_pool(at, window, wire(0)),
         Op::AveragePool { window, multiplier, .. } => engine.average_pool(at, window, *multiplier, wire(0)),
-        Op::Reshape { .. } => engine.reshape(at, wire(0)),
+        Op::Reshape { .. } | Op::Concat { .. } | Op::Slice { .. } | Op::Pad { .. } => {
+            let inputs: Vec<&E::Wire> = (0..at.node.inputs.len()).map(wire).collect();
+            engine.arrange(at, &inputs)
+        }
     }
 }

@@ -34,6 +34,11 @@ impl Range {
         self.low <= other.low && other.high <= self.high
     }
 
+    /// The least range that covers both.
+    pub fn hull(&self, other: &Range) -> Range {
+        Range { low: self.low.min(other.low), high: self.high.max(other.high) }
+    }
+
     /// max |v| over the range.
     pub fn magnitude(&self) -> u32 {
         self.low.unsigned_abs().max(self.high.unsigned_abs())

@@ -119,7 +119,12 @@ fn steps(graph: &Graph, node: &Node) -> u64 {
             let read = node.inputs.iter().map(|wire| graph.port(*wire).len() as u64).sum();
             [written as u64, columns, rows].into_iter().fold(read, u64::saturating_add)
         }
-        Op::Add { .. } | Op::Rescale { .. } | Op::Reshape { .. } => written as u64,
+        Op::Add { .. }
+        | Op::Rescale { .. }
+        | Op::Reshape { .. }
+        | Op::Concat { .. }
+        | Op::Slice { .. }
+        | Op::Pad { .. } => written as u64,
     }
 }
 

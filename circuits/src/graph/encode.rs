@@ -1,7 +1,8 @@
 //! The canonical encoding of a graph. Only what cannot be derived is written; decoding rebuilds the rest.
 
 use super::{
-    Builder, Graph, GraphError, Linear, MAX_AXES, MAX_NAME, MAX_NODES, MAX_SAMPLE, Op, Port, Window, Wire,
+    Builder, Graph, GraphError, Linear, MAX_AXES, MAX_INPUTS, MAX_NAME, MAX_NODES, MAX_SAMPLE, Op, Port,
+    Window, Wire,
 };
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::tensor::Range;
@@ -116,6 +117,17 @@ fn op(w: &mut Writer, op: &Op, output: Range) {
             w.u8(6);
             shape(w, to);
         }
+        Op::Concat { axis, inputs } => {
+            w.u8(7).size(*axis).size(*inputs);
+        }
+        Op::Slice { starts, steps, shape: to } => {
+            w.u8(8);
+            [starts, steps, to].into_iter().for_each(|list| shape(w, list));
+        }
+        Op::Pad { before, after } => {
+            w.u8(9);
+            [before, after].into_iter().for_each(|list| shape(w, list));
+        }
     }
 }
 
@@ -144,6 +156,9 @@ fn read_op(r: &mut Reader<'_>) -> Result<(Op, Option<Range>), DecodeError> {
             Op::AveragePool { window: read_window(r)?, multiplier: r.i32("multiplier")?, gain: r.u8("gain")? }
         }
         6 => Op::Reshape { shape: read_shape(r)? },
+        7 => Op::Concat { axis: r.size("axis", MAX_AXES)?, inputs: r.size("joined wires", MAX_INPUTS)? },
+        8 => Op::Slice { starts: read_shape(r)?, steps: read_shape(r)?, shape: read_shape(r)? },
+        9 => Op::Pad { before: read_shape(r)?, after: read_shape(r)? },
         other => return Err(r.bad_value("operator", u64::from(other))),
     };
     Ok((op, None))

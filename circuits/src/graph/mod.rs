@@ -8,13 +8,16 @@
 //! its inputs, so a `Graph` in hand is consistent. For a linear node the range depends on the weights and is declared;
 //! [`crate::weights::Weights::new`] checks the declaration against the weights themselves.
 //!
-//! Sizes are capped ([`MAX_NODES`], [`MAX_SAMPLE`]) so that a hostile graph cannot make its reader allocate.
+//! Sizes are capped ([`MAX_NODES`], [`MAX_INPUTS`], [`MAX_SAMPLE`]) so that a hostile graph cannot make its reader allocate.
 
+mod derive;
 mod encode;
+mod moves;
 mod op;
 
 pub use encode::GraphDecodeError;
-pub use op::{Linear, Op, Window};
+pub use moves::Run;
+pub use op::{Linear, MAX_INPUTS, Op, Window};
 
 use crate::codec::Digest;
 use crate::tensor::Range;

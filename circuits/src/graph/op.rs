@@ -1,4 +1,4 @@
-//! The operators, and the port each derives from its inputs.
+//! The operators.
 //!
 //! | op | integers out | exponent out |
 //! |---|---|---|
@@ -8,10 +8,14 @@
 //! | `MaxPool` | max over the window, padding left out | e_x |
 //! | `AveragePool` | multiplier · Σ over the window, padding counted as 0 | e_x + gain |
 //! | `Reshape` | the same, row-major | e_x |
+//! | `Concat` | the inputs', side by side on one axis | e, that of every input |
+//! | `Slice` | those at start + i·step on each axis | e_x |
+//! | `Pad` | the same, zeros around them | e_x |
+//!
+//! The last four only move entries: [`Op::moves`] says which goes where, for all of them and for whoever computes or proves them.
+//! What port an operator has, and what is refused, stands in `derive`.
 
-use super::{Fault, MAX_SAMPLE, Port};
-use crate::quant::MAX_SHIFT;
-use crate::tensor::Range;
+use super::{Fault, MAX_SAMPLE};
 
 /// One operator of the graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +54,33 @@ pub enum Op {
         /// Shape of one sample.
         shape: Vec<usize>,
     },
+    /// Wires of one scale side by side, in order, on one axis; their other axes agree.
+    Concat {
+        /// The axis of a sample.
+        axis: usize,
+        /// Wires joined: 2 to [`MAX_INPUTS`].
+        inputs: usize,
+    },
+    /// The entries at start + i·step on each axis, 0 ≤ i < length; all are within the input.
+    Slice {
+        /// The first entry taken on each axis.
+        starts: Vec<usize>,
+        /// Distance between entries taken on each axis, at least 1.
+        steps: Vec<usize>,
+        /// Entries taken on each axis: the result's shape.
+        shape: Vec<usize>,
+    },
+    /// Zeros around a sample.
+    Pad {
+        /// Zeros before the first entry of each axis.
+        before: Vec<usize>,
+        /// Zeros behind the last entry of each axis.
+        after: Vec<usize>,
+    },
 }
+
+/// Most wires that one node reads.
+pub const MAX_INPUTS: usize = 256;
 
 /// A sliding window over an image of `[channels, height, width]`; pairs are (vertical, horizontal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,20 +185,6 @@ impl Linear {
         let [h, w] = self.output_image();
         (self.weight_count() as u64).saturating_mul((h * w) as u64)
     }
-
-    fn check(&self) -> Result<(), Fault> {
-        let dims = [self.groups, self.channels, self.outputs, self.image[0], self.image[1]];
-        if dims.iter().any(|d| *d == 0 || *d > MAX_SAMPLE) {
-            return Err(Fault::Shape(format!("its dimensions {dims:?} are not between 1 and {MAX_SAMPLE}")));
-        }
-        self.window.slide(self.image)?;
-        let kernel = self.window.kernel;
-        let count = [self.groups, self.outputs, self.channels, kernel[0], kernel[1]];
-        match count.iter().try_fold(1usize, |n, d| n.checked_mul(*d)) {
-            Some(n) if n <= MAX_SAMPLE => Ok(()),
-            _ => Err(Fault::TooLarge("its weight tensor")),
-        }
-    }
 }
 
 impl Op {
@@ -191,124 +207,18 @@ impl Op {
             Op::MaxPool(_) => "max-pool",
             Op::AveragePool { .. } => "average-pool",
             Op::Reshape { .. } => "reshape",
+            Op::Concat { .. } => "concat",
+            Op::Slice { .. } => "slice",
+            Op::Pad { .. } => "pad",
         }
     }
 
     /// Inputs the operator takes.
     pub fn arity(&self) -> usize {
-        if matches!(self, Op::Add { .. }) { 2 } else { 1 }
-    }
-
-    /// The port this operator produces from its inputs' ports.
-    pub(super) fn derive(&self, inputs: &[&Port], declared: Option<Range>) -> Result<Port, Fault> {
-        if inputs.len() != self.arity() {
-            return Err(Fault::Inputs { expected: self.arity(), given: inputs.len() });
-        }
-        let x = inputs[0];
         match self {
-            Op::MatMul(linear) => {
-                linear.check()?;
-                if *linear != Linear::dense(linear.channels, linear.outputs, linear.weight_exponent) {
-                    return Err(Fault::Parameter("a matmul has no image, window or groups".into()));
-                }
-                expect_shape(&x.shape, &[linear.channels])?;
-                linear_port(linear, x, vec![linear.outputs], declared)
-            }
-            Op::Conv(linear) => {
-                linear.check()?;
-                expect_shape(&x.shape, &[linear.input_channels(), linear.image[0], linear.image[1]])?;
-                let [h, w] = linear.output_image();
-                linear_port(linear, x, vec![linear.output_channels(), h, w], declared)
-            }
-            Op::Add { shifts } => add_port(x, inputs[1], *shifts),
-            Op::Rescale { shift, low, high } => rescale_port(x, *shift, *low, *high),
-            Op::MaxPool(window) => {
-                let shape = pooled(x, window)?;
-                Ok(Port { shape, exponent: x.exponent, range: x.range })
-            }
-            Op::AveragePool { window, multiplier, gain } => average_port(x, window, *multiplier, *gain),
-            Op::Reshape { shape } => {
-                if shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d)) != Some(x.len()) {
-                    return Err(Fault::Shape(format!("{:?} has other entries than {shape:?}", x.shape)));
-                }
-                Ok(Port { shape: shape.clone(), exponent: x.exponent, range: x.range })
-            }
+            Op::Add { .. } => 2,
+            Op::Concat { inputs, .. } => *inputs,
+            _ => 1,
         }
     }
-}
-
-fn expect_shape(given: &[usize], expected: &[usize]) -> Result<(), Fault> {
-    if given == expected {
-        return Ok(());
-    }
-    Err(Fault::Shape(format!("takes shape {expected:?} and was given {given:?}")))
-}
-
-fn exponent(sum: i32) -> Result<i8, Fault> {
-    i8::try_from(sum).map_err(|_| Fault::Parameter(format!("its scale 2^{sum} is out of range")))
-}
-
-fn range(low: i64, high: i64) -> Result<Range, Fault> {
-    Range::from_wide(low, high).ok_or(Fault::Unbounded { low, high })
-}
-
-fn linear_port(linear: &Linear, x: &Port, shape: Vec<usize>, declared: Option<Range>) -> Result<Port, Fault> {
-    let range = declared.ok_or_else(|| Fault::Parameter("its accumulators' range is not declared".into()))?;
-    let exponent = exponent(i32::from(x.exponent) + i32::from(linear.weight_exponent))?;
-    Ok(Port { shape, exponent, range })
-}
-
-fn add_port(a: &Port, b: &Port, shifts: [u8; 2]) -> Result<Port, Fault> {
-    expect_shape(&b.shape, &a.shape)?;
-    if shifts.iter().any(|s| *s > MAX_SHIFT) {
-        return Err(Fault::Parameter(format!("shifts {shifts:?} are beyond {MAX_SHIFT}")));
-    }
-    let e = [a, b].map(|port| i32::from(port.exponent));
-    if e[0] + i32::from(shifts[0]) != e[1] + i32::from(shifts[1]) {
-        return Err(Fault::Parameter(format!("shifts {shifts:?} do not bring scales {e:?} together")));
-    }
-    let scaled = |port: &Port, s: u8| [i64::from(port.range.low) << s, i64::from(port.range.high) << s];
-    let [(a_low, a_high), (b_low, b_high)] =
-        [(a, shifts[0]), (b, shifts[1])].map(|(port, s)| scaled(port, s).into());
-    let range = range(a_low + b_low, a_high + b_high)?;
-    Ok(Port { shape: a.shape.clone(), exponent: exponent(e[0] + i32::from(shifts[0]))?, range })
-}
-
-fn rescale_port(x: &Port, shift: u8, low: i32, high: i32) -> Result<Port, Fault> {
-    if shift > MAX_SHIFT {
-        return Err(Fault::Parameter(format!("shift {shift} is beyond {MAX_SHIFT}")));
-    }
-    if low > high {
-        return Err(Fault::Parameter(format!("clamp {low}..={high} is empty")));
-    }
-    let map = |v: i32| crate::quant::rescale(v, shift, low, high);
-    let range = Range { low: map(x.range.low), high: map(x.range.high) };
-    let exponent = exponent(i32::from(x.exponent) - i32::from(shift))?;
-    Ok(Port { shape: x.shape.clone(), exponent, range })
-}
-
-fn pooled(x: &Port, window: &Window) -> Result<Vec<usize>, Fault> {
-    let [channels, height, width] = x.shape[..] else {
-        return Err(Fault::Shape(format!(
-            "pools an image [channels, height, width] and was given {:?}",
-            x.shape
-        )));
-    };
-    let [h, w] = window.slide([height, width])?;
-    Ok(vec![channels, h, w])
-}
-
-fn average_port(x: &Port, window: &Window, multiplier: i32, gain: u8) -> Result<Port, Fault> {
-    let shape = pooled(x, window)?;
-    if multiplier < 1 || gain > MAX_SHIFT {
-        return Err(Fault::Parameter(format!("multiplier {multiplier} or gain {gain} is not allowed")));
-    }
-    let most = (window.area() as i64).saturating_mul(i64::from(multiplier));
-    let padded = window.padding.iter().any(|p| *p > 0);
-    let (mut low, mut high) = (i64::from(x.range.low), i64::from(x.range.high));
-    if padded {
-        (low, high) = (low.min(0), high.max(0));
-    }
-    let range = range(low.saturating_mul(most), high.saturating_mul(most))?;
-    Ok(Port { shape, exponent: exponent(i32::from(x.exponent) + i32::from(gain))?, range })
 }
