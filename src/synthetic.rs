@@ -45,8 +45,12 @@ impl Net {
     }
 
     fn push(&mut self, op: Op, range: Option<Range>) {
+        self.push_on(op, &[self.wire], range);
+    }
+
+    fn push_on(&mut self, op: Op, inputs: &[Wire], range: Option<Range>) {
         let name = format!("{}{}", op.kind(), self.tensors.len());
-        self.wire = self.builder.push(&name, op, &[self.wire], range).expect("a net that fits together");
+        self.wire = self.builder.push(&name, op, inputs, range).expect("a net that fits together");
     }
 
     /// A dense layer.
@@ -88,19 +92,68 @@ impl Net {
         self
     }
 
+    /// Every `step`-th entry of each axis, from the first.
+    pub fn slice(mut self, steps: &[usize]) -> Self {
+        let lengths = self.builder.port(self.wire).shape.iter().zip(steps);
+        let shape = lengths.map(|(length, step)| length.div_ceil(*step)).collect();
+        self.push(Op::Slice { starts: vec![0; steps.len()], steps: steps.to_vec(), shape }, None);
+        self
+    }
+
+    /// Zeros before and after each axis.
+    pub fn pad(mut self, before: &[usize], after: &[usize]) -> Self {
+        self.push(Op::Pad { before: before.to_vec(), after: after.to_vec() }, None);
+        self
+    }
+
+    /// What two branches make of the same wire, side by side on an axis.
+    pub fn concat(
+        mut self,
+        axis: usize,
+        first: impl FnOnce(Self) -> Self,
+        second: impl FnOnce(Self) -> Self,
+    ) -> Self {
+        let fork = self.wire;
+        self = first(self);
+        let a = std::mem::replace(&mut self.wire, fork);
+        self = second(self);
+        let mut inputs = [a, self.wire];
+        let exponents = inputs.map(|wire| self.builder.port(wire).exponent);
+        let coarsest = exponents[0].min(exponents[1]);
+        for (wire, exponent) in inputs.iter_mut().zip(exponents).filter(|(_, e)| *e > coarsest) {
+            self.wire = *wire;
+            self.push(Op::Rescale { shift: (exponent - coarsest) as u8, low: -128, high: 127 }, None);
+            *wire = self.wire;
+        }
+        self.push_on(Op::Concat { axis, inputs: 2 }, &inputs, None);
+        self
+    }
+
     /// conv3×3 and the identity, added: a residual block.
     pub fn residual(mut self) -> Self {
         let skip = self.wire;
         let channels = self.builder.port(skip).shape[0];
         self = self.conv(1, channels, square(3, 1, 1)).rescale(-128);
-        let [a, b] = [self.wire, skip].map(|wire| self.builder.port(wire).exponent);
-        let top = a.max(b);
-        let shifts = [(top - a) as u8, (top - b) as u8];
-        let name = format!("add{}", self.tensors.len());
-        self.wire = self
-            .builder
-            .push(&name, Op::Add { shifts }, &[self.wire, skip], None)
-            .expect("a net that fits together");
+        self.plus(skip)
+    }
+
+    /// conv3×3 of stride 2 to twice the channels, and the pixels it is centred on with channels of zeros around theirs, added: a
+    /// residual block whose shortcut has no weights.
+    pub fn residual_by_half(mut self) -> Self {
+        let fork = self.wire;
+        let channels = self.builder.port(fork).shape[0];
+        self = self.conv(1, 2 * channels, square(3, 2, 1)).rescale(-128);
+        let main = std::mem::replace(&mut self.wire, fork);
+        let margin = [channels / 2, channels - channels / 2];
+        self = self.slice(&[1, 2, 2]).pad(&[margin[0], 0, 0], &[margin[1], 0, 0]);
+        self.plus(main)
+    }
+
+    fn plus(mut self, other: Wire) -> Self {
+        let wires = [self.wire, other];
+        let exponents = wires.map(|wire| self.builder.port(wire).exponent);
+        let top = exponents[0].max(exponents[1]);
+        self.push_on(Op::Add { shifts: exponents.map(|e| (top - e) as u8) }, &wires, None);
         self.rescale(0)
     }
 

@@ -26,6 +26,11 @@ impl Span {
         self.low.abs().max(self.high.abs())
     }
 
+    /// The least span that holds both.
+    pub(super) fn hull(self, other: Span) -> Span {
+        Span { low: self.low.min(other.low), high: self.high.max(other.high) }
+    }
+
     /// Contains no value yet.
     const EMPTY: Span = Span { low: f32::INFINITY, high: f32::NEG_INFINITY };
 

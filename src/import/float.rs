@@ -65,7 +65,7 @@ pub struct FloatNode {
     pub name: String,
     /// What it does.
     pub op: FloatOp,
-    /// What it reads: two sources for `Add`, one for all others.
+    /// What it reads: two sources for `Add`, two or more for `Concat`, one for all others.
     pub inputs: Vec<Source>,
     /// Shape of its result.
     pub shape: Vec<usize>,
@@ -123,6 +123,25 @@ pub enum FloatOp {
     },
     /// The same elements in the same order under another shape.
     Reshape,
+    /// Tensors side by side, in order, on one axis.
+    Concat {
+        /// The axis of a sample.
+        axis: usize,
+    },
+    /// The elements at start + i·step on each axis, as many as the result's shape says.
+    Slice {
+        /// The first element taken on each axis.
+        starts: Vec<usize>,
+        /// Distance between elements taken on each axis, at least 1.
+        steps: Vec<usize>,
+    },
+    /// Zeros around a sample.
+    Pad {
+        /// Zeros before the first element of each axis.
+        before: Vec<usize>,
+        /// Zeros behind the last element of each axis.
+        after: Vec<usize>,
+    },
 }
 
 /// A margin around an image.
@@ -142,6 +161,26 @@ impl Padding {
     /// No margin.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Zeros before each axis of an image.
+    pub(super) fn before(&self) -> [usize; 3] {
+        [0, self.top, self.left]
+    }
+
+    /// Zeros behind each axis of an image.
+    pub(super) fn after(&self) -> [usize; 3] {
+        [0, self.bottom, self.right]
+    }
+
+    /// Both margins, one around the other.
+    pub(super) fn plus(&self, outer: &Padding) -> Padding {
+        Padding {
+            top: self.top + outer.top,
+            left: self.left + outer.left,
+            bottom: self.bottom + outer.bottom,
+            right: self.right + outer.right,
+        }
     }
 }
 

@@ -197,16 +197,13 @@ pub enum NodeFault {
         found: Vec<usize>,
     },
     /// It would mix samples of a batch.
-    #[error("it moves elements between the batch axis and others; every sample must stay by itself")]
+    #[error("it cuts, joins or reorders along the batch axis; every sample must stay whole and by itself")]
     MixesSamples,
     /// Its result is too large.
     #[error(
         "its result has more than {MAX_ELEMENTS} elements to a sample, or the model's constants grow beyond reading"
     )]
     Large,
-    /// A zero padding that nothing takes in.
-    #[error("a Pad stands before it; Pad is taken only in front of Conv and AveragePool")]
-    StrayPad,
     /// A transposition that nothing takes in.
     #[error(
         "a Transpose stands before it; Transpose is taken on the graph's input and in front of MatMul and Gemm"

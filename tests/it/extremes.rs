@@ -89,7 +89,7 @@ impl Wild {
 
     fn grow(&mut self) {
         let (shape, wire) = (self.builder.port(self.wire).shape.clone(), self.wire);
-        match (self.below(7), &shape[..]) {
+        match (self.below(10), &shape[..]) {
             (0, [channels, height, width]) => {
                 let groups = if self.below(2) == 0 { *channels } else { 1 };
                 let (window, outputs) = (self.window(), 1 + self.below(3));
@@ -117,6 +117,25 @@ impl Wild {
             (4, _) => {
                 let (window, multiplier) = (self.window(), 1 + self.below(300) as i32);
                 self.push(Op::AveragePool { window, multiplier, gain: 8 }, &[wire], None);
+            }
+            (5, _) => {
+                let (axis, inputs) = (self.below(shape.len()), 2 + self.below(2));
+                self.push(Op::Concat { axis, inputs }, &vec![wire; inputs], None);
+            }
+            (6, _) => {
+                let axes = shape.iter().map(|&length| {
+                    let (start, step) = (self.below(length), 1 + self.below(3));
+                    (start, step, 1 + self.below((length - 1 - start) / step + 1))
+                });
+                let axes: Vec<_> = axes.collect();
+                let starts = axes.iter().map(|axis| axis.0).collect();
+                let steps = axes.iter().map(|axis| axis.1).collect();
+                let shape = axes.iter().map(|axis| axis.2).collect();
+                self.push(Op::Slice { starts, steps, shape }, &[wire], None);
+            }
+            (7, _) => {
+                let [before, after] = [(); 2].map(|()| shape.iter().map(|_| self.below(3)).collect());
+                self.push(Op::Pad { before, after }, &[wire], None);
             }
             _ => {
                 let (a, b) = (self.integer() as i32, self.integer() as i32);

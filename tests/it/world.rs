@@ -73,6 +73,22 @@ pub(crate) fn models() -> Vec<(&'static str, Model)> {
                 .dense(3)
                 .finish(),
         ),
+        (
+            "joined branches",
+            Net::new(13, &[2, 6, 6])
+                .concat(
+                    0,
+                    |net| net.conv(1, 3, square(1, 1, 0)).rescale(0),
+                    |net| net.conv(1, 2, square(3, 1, 1)).rescale(-128),
+                )
+                .max_pool(square(2, 2, 0))
+                .dense(3)
+                .finish(),
+        ),
+        (
+            "residual with a shortcut of slices and zeros",
+            Net::new(14, &[3, 7, 6]).residual_by_half().residual_by_half().dense(3).finish(),
+        ),
         ("ends in a rescale", Net::new(11, &[1, 4, 4]).conv(1, 2, square(2, 2, 0)).rescale(-128).finish()),
         ("starts with a pool", Net::new(12, &[1, 6, 6]).max_pool(square(2, 2, 0)).dense(3).finish()),
     ]

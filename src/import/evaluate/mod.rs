@@ -8,7 +8,7 @@ mod convolve;
 #[cfg(test)]
 mod tests;
 
-use ndarray::{ArrayD, ArrayRef, ArrayViewD, Axis, Ix2, IxDyn};
+use ndarray::{ArrayD, ArrayRef, ArrayViewD, Axis, Ix2, IxDyn, Slice};
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -56,6 +56,11 @@ impl FloatGraph {
             };
             let result = match node.op {
                 FloatOp::Add => operand(0) + operand(1),
+                FloatOp::Concat { axis } => {
+                    let parts: Vec<_> = (0..node.inputs.len()).map(|part| operand(part).view()).collect();
+                    let joined = ndarray::concatenate(Axis(axis + 1), &parts).expect("the other axes agree");
+                    joined.as_standard_layout().into_owned()
+                }
                 _ => node.evaluate(operand(0)),
             };
             observe(Source::Node(index), &result);
@@ -140,7 +145,27 @@ impl FloatNode {
                 self.pool(x, *kernel, *stride, *padding, |window| window.sum::<f32>() / area)
             }
             FloatOp::Reshape => x.to_shape(shape).expect("a reshape keeps the elements").into_owned(),
-            FloatOp::Add => unreachable!("a sum reads two tensors"),
+            FloatOp::Slice { starts, steps } => {
+                let taken = x.slice_each_axis(|axis| match axis.axis.index().checked_sub(1) {
+                    Some(axis) => {
+                        let (start, step) = (starts[axis], steps[axis]);
+                        let end = start + (self.shape[axis] - 1) * step + 1;
+                        Slice::from(start..end).step_by(step as isize)
+                    }
+                    None => Slice::from(..),
+                });
+                taken.as_standard_layout().into_owned()
+            }
+            FloatOp::Pad { before, .. } => {
+                let mut y = ArrayD::zeros(shape);
+                let mut inside = y.slice_each_axis_mut(|axis| match axis.axis.index().checked_sub(1) {
+                    Some(axis) => Slice::from(before[axis]..before[axis] + x.len_of(Axis(axis + 1))),
+                    None => Slice::from(..),
+                });
+                inside.assign(x);
+                y
+            }
+            FloatOp::Add | FloatOp::Concat { .. } => unreachable!("they read several tensors"),
         }
     }
 

@@ -12,7 +12,7 @@
 //! | activation | as the input, but for one step more | the same |
 //! | the model's output | that of the last node's accumulators | the accumulators themselves |
 //!
-//! An activation is unsigned where a clamp or its static range shows that it is never negative. The magnitudes of input and
+//! Activations that a Concat joins share the greatest magnitude among them, hence a scale. An activation is unsigned where a clamp or its static range shows that it is never negative. The magnitudes of input and
 //! activations are the calibration's, and whatever lies beyond them is clamped; an activation's greatest value may be so by one
 //! step, where an input's is kept, for pixels are often at their limits. The accumulators' ranges, in contrast, are static: they
 //! come from the weights and hold for every input. A model whose accumulators do not fit is refused with the node's name. What the

@@ -2,7 +2,8 @@
 
 use serin_circuits::tensor::Range;
 
-use crate::import::calibrate::Span;
+use crate::import::calibrate::{Calibration, Span};
+use crate::import::{FloatGraph, FloatOp, Source};
 
 /// The integers of an activation, and their exponent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,28 @@ pub(super) fn of_input(span: Span, bits: u8) -> Scale {
 /// The scale of an activation of at most `magnitude`: the extreme values, of which there are few, may be clamped by one step.
 pub(super) fn of_activation(magnitude: f32, signed: bool, bits: u8) -> Scale {
     scale(magnitude, signed, bits, 1)
+}
+
+/// What each node's activation must hold: what its calibration saw and, where it is joined with others, what theirs saw, so that
+/// one scale serves all. It passes from a Concat to its operands, through those that keep the scale of what they read.
+pub(super) fn joint_spans(float: &FloatGraph, calibration: &Calibration) -> Vec<Span> {
+    let mut spans = calibration.nodes.clone();
+    for (index, node) in float.nodes().iter().enumerate().rev() {
+        let keeps = matches!(
+            node.op,
+            FloatOp::Concat { .. }
+                | FloatOp::Slice { .. }
+                | FloatOp::Pad { .. }
+                | FloatOp::MaxPool { .. }
+                | FloatOp::Reshape
+        );
+        for &source in node.inputs.iter().filter(|_| keeps) {
+            if let Source::Node(source) = source {
+                spans[source] = spans[source].hull(spans[index]);
+            }
+        }
+    }
+    spans
 }
 
 /// The finest scale on which `magnitude` is at most `slack` steps beyond the integers there are.

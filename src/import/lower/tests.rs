@@ -115,6 +115,51 @@ fn sums_of_wires_far_apart_are_made_of_activations() {
 }
 
 #[test]
+fn joined_clamps_share_a_scale_without_a_rescale() {
+    // Alone, s, ten times smaller than r, would have a scale three bits finer.
+    let net = Net::input(&[1, 1]).floats("w", &[1, 2], &[1.0, -0.1]).floats("u", &[1, 1], &[0.1]);
+    let net = net.floats("v", &[3, 1], &[1.0; 3]).node("MatMul", &["x", "w"], "h").node("Relu", &["h"], "r");
+    let net = net.node("MatMul", &["x", "u"], "z").node("Relu", &["z"], "s");
+    let net = net.node_with("Concat", &["r", "s"], "j", [("axis", Attr::Int(1))]);
+    let samples = batch(2, &[1], &[-1.0, 1.25]);
+    let graph = net.node("MatMul", &["j", "v"], "y").read().unwrap();
+    let compiled = compile(&graph, &samples, None, Precision::default()).unwrap();
+    assert_eq!(
+        ops(&compiled.graph),
+        ["matmul", "rescale+relu", "matmul", "rescale+relu", "concat", "matmul"]
+    );
+    let exponents: Vec<i8> = compiled.graph.nodes().iter().map(|node| node.output.exponent).collect();
+    assert_eq!(exponents[1], exponents[3]);
+    assert!(compiled.report.max_logit_error < 1.0 / 64.0, "{}", compiled.report.max_logit_error);
+}
+
+#[test]
+fn joined_wires_of_unlike_scales_are_rescaled_to_the_coarsest() {
+    // The input keeps its own scale, and h, which can be negative, has a bit less than r.
+    let net = Net::input(&[1, 1]).floats("w", &[1, 1], &[3.0]).node("MatMul", &["x", "w"], "h");
+    let net = net.node("Relu", &["h"], "r").floats("v", &[3, 1], &[1.0, 0.5, 0.25]);
+    let net = net.node_with("Concat", &["x", "h", "r"], "j", [("axis", Attr::Int(-1))]);
+    let graph = net.node("MatMul", &["j", "v"], "y").read().unwrap();
+    let samples = batch(2, &[1], &[-1.0, 0.75]);
+    let compiled = compile(&graph, &samples, None, Precision::default()).unwrap();
+    let count = |kind| ops(&compiled.graph).iter().filter(|op| **op == kind).count();
+    assert_eq!((count("concat"), count("rescale"), count("rescale+relu")), (1, 2, 2));
+    assert!(compiled.report.max_logit_error < 0.05, "{}", compiled.report.max_logit_error);
+}
+
+#[test]
+fn slices_and_margins_keep_the_scale_of_what_they_move() {
+    let net = Net::input(&[1, 2, 2, 2]).node("Relu", &["x"], "r").ints("s", &[0]).ints("e", &[i64::MAX]);
+    let net = net.ints("a", &[2]).ints("t", &[2]).node("Slice", &["r", "s", "e", "a", "t"], "c");
+    let net = net.ints("p", &[0, 1, 0, 0, 0, 1, 0, 0]).node("Pad", &["c", "p"], "y");
+    let samples = batch(1, &[2, 2, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+    let compiled = compile(&net.read().unwrap(), &samples, None, Precision::default()).unwrap();
+    assert_eq!(ops(&compiled.graph), ["rescale+relu", "slice", "pad"]);
+    // e = 5: the greatest, 7, is 224.
+    assert_eq!(integers(&compiled, &samples), [0, 0, 0, 32, 128, 160, 0, 0]);
+}
+
+#[test]
 fn means_are_sums_times_a_public_factor() {
     for (kernel, multiplier, gain) in [([2, 2], 1, 2), ([3, 3], 455, 12), ([1, 3], 341, 10)] {
         let net = Net::input(&[1, 1, 3, 3]).node("Relu", &["x"], "r");

@@ -1,8 +1,12 @@
 //! The walk over the float graph that builds the integer graph.
 //!
 //! A linear node, a sum and an average pool leave *wide* values: accumulators at a fine scale. They are narrowed to activations by a
-//! Rescale where a linear node or a pool reads them; a Clamp that reads them is that Rescale. Reshapes pass either kind on, sums
-//! take either kind where their scales are near enough, and the last node's wide values are the model's answer.
+//! Rescale where a linear node or a pool reads them; a Clamp that reads them is that Rescale. Reshapes, slices and margins pass
+//! either kind on, sums take either kind where their scales are near enough, and the last node's wide values are the model's answer.
+//!
+//! Concat joins wires of one scale. Wide or not, those that have one are joined as they are; otherwise activations are. So that these
+//! mostly share a scale without a further Rescale, what a Concat joins is calibrated as one ([`super::scale::joint_spans`]); one still
+//! finer than the others (for being never negative, say) is rescaled to the coarsest.
 
 use ndarray::Array1;
 use serin_circuits::graph::{Builder, Fault, Graph, GraphError, Linear, MAX_NAME, Op, Port, Window, Wire};
@@ -26,7 +30,7 @@ pub(super) fn lower(
         Port { shape: float.reading().shape.clone(), exponent: narrow_exponent("input", exponent)?, range };
     let mut walk = Walk {
         float,
-        calibration,
+        spans: scale::joint_spans(float, calibration),
         precision,
         builder: Builder::new(input)?,
         weights: Vec::new(),
@@ -52,7 +56,8 @@ struct Lowered {
 
 struct Walk<'a> {
     float: &'a FloatGraph,
-    calibration: &'a Calibration,
+    /// What each node's activation must hold.
+    spans: Vec<Span>,
     precision: Precision,
     builder: Builder,
     weights: Vec<LinearWeights>,
@@ -81,7 +86,10 @@ impl Walk<'_> {
                 (self.linear(node, linear, Op::Conv, weight.iter().copied(), bias)?, true)
             }
             FloatOp::Add => (self.add(node)?, true),
-            FloatOp::Clamp { low, high } => (self.clamp(node, *low, *high)?, false),
+            FloatOp::Clamp { low, high } => {
+                let x = self.result(source).wire;
+                (self.rescale(&node.name, x, self.spans[self.results.len()], *low, *high)?, false)
+            }
             FloatOp::MaxPool { kernel, stride, padding } => {
                 let x = self.narrow(source)?;
                 (self.push(&node.name, Op::MaxPool(window(*kernel, *stride, padding)), &[x], None)?, false)
@@ -92,10 +100,15 @@ impl Walk<'_> {
                 let window = window(*kernel, *stride, padding);
                 (self.push(&node.name, Op::AveragePool { window, multiplier, gain }, &[x], None)?, true)
             }
-            FloatOp::Reshape => {
-                let Lowered { wire, wide, .. } = self.result(source);
-                (self.push(&node.name, Op::Reshape { shape: node.shape.clone() }, &[wire], None)?, wide)
+            FloatOp::Reshape => self.moved(node, Op::Reshape { shape: node.shape.clone() })?,
+            FloatOp::Slice { starts, steps } => {
+                let (starts, steps, shape) = (starts.clone(), steps.clone(), node.shape.clone());
+                self.moved(node, Op::Slice { starts, steps, shape })?
             }
+            FloatOp::Pad { before, after } => {
+                self.moved(node, Op::Pad { before: before.clone(), after: after.clone() })?
+            }
+            FloatOp::Concat { axis } => self.concat(node, *axis)?,
         };
         Ok(Lowered { wire, wide, narrowed: None })
     }
@@ -156,7 +169,7 @@ impl Walk<'_> {
 
     /// The left shifts that bring two wires to one scale.
     fn alignment(&self, wires: [Wire; 2]) -> Option<[u8; 2]> {
-        let [a, b] = wires.map(|wire| i32::from(self.builder.port(wire).exponent));
+        let [a, b] = wires.map(|wire| self.exponent(wire));
         let shift = |e: i32| u8::try_from(a.max(b) - e).ok().filter(|&s| s <= MAX_SHIFT);
         Some([shift(a)?, shift(b)?])
     }
@@ -165,13 +178,41 @@ impl Walk<'_> {
         i64::from(self.builder.port(wire).range.magnitude())
     }
 
-    /// A clamp, which narrows what it reads.
-    fn clamp(&mut self, node: &FloatNode, low: f32, high: f32) -> Result<Wire, LowerError> {
-        let seen = self.calibration.span(node.inputs[0]);
-        let clamped = |x: f32| x.max(low).min(high);
-        let span = Span { low: clamped(seen.low), high: clamped(seen.high) };
-        let x = self.result(node.inputs[0]).wire;
-        self.rescale(&node.name, x, span, low, high)
+    /// A node that moves the entries of one wire, wide or not.
+    fn moved(&mut self, node: &FloatNode, op: Op) -> Result<(Wire, bool), LowerError> {
+        let Lowered { wire, wide, .. } = self.result(node.inputs[0]);
+        Ok((self.push(&node.name, op, &[wire], None)?, wide))
+    }
+
+    /// Wires side by side: as they are if their scales are one, else as activations of the coarsest scale among theirs.
+    fn concat(&mut self, node: &FloatNode, axis: usize) -> Result<(Wire, bool), LowerError> {
+        let sources = &node.inputs;
+        let joined = Op::Concat { axis, inputs: sources.len() };
+        let results: Vec<Lowered> = sources.iter().map(|&source| self.result(source)).collect();
+        let wires: Vec<Wire> = results.iter().map(|result| result.wire).collect();
+        if wires.iter().all(|&wire| self.exponent(wire) == self.exponent(wires[0])) {
+            let wide = results.iter().any(|result| result.wide);
+            return Ok((self.push(&node.name, joined, &wires, None)?, wide));
+        }
+        let narrow: Result<Vec<Wire>, _> = sources.iter().map(|&source| self.narrow(source)).collect();
+        let mut wires = narrow?;
+        let coarsest = wires.iter().map(|&wire| self.exponent(wire)).min().unwrap_or(0);
+        for (part, wire) in wires.iter_mut().enumerate() {
+            let finer = self.exponent(*wire) - coarsest;
+            if finer > 0 {
+                let shift = u8::try_from(finer).ok().filter(|&shift| shift <= MAX_SHIFT);
+                let fault = Fault::Parameter("its operands' scales are too far apart to be joined".into());
+                let shift = shift.ok_or(GraphError { node: short(&node.name), fault })?;
+                let Range { low, high } = self.builder.port(*wire).range;
+                let name = format!("{}/rescale{part}", node.name);
+                *wire = self.push(&name, Op::Rescale { shift, low, high }, &[*wire], None)?;
+            }
+        }
+        Ok((self.push(&node.name, joined, &wires, None)?, false))
+    }
+
+    fn exponent(&self, wire: Wire) -> i32 {
+        i32::from(self.builder.port(wire).exponent)
     }
 
     /// What a source brings as an activation.
@@ -181,19 +222,18 @@ impl Walk<'_> {
             return Ok(narrowed.unwrap_or(wire));
         };
         let name = format!("{}/rescale", self.float.nodes()[index].name);
-        let narrow =
-            self.rescale(&name, wire, self.calibration.nodes[index], f32::NEG_INFINITY, f32::INFINITY)?;
+        let narrow = self.rescale(&name, wire, self.spans[index], f32::NEG_INFINITY, f32::INFINITY)?;
         self.results[index].narrowed = Some(narrow);
         Ok(narrow)
     }
 
-    /// Rescales a wire to an activation, clamping reals to `low..=high`; the samples have shown `seen`.
+    /// Rescales a wire to an activation that holds `seen`, clamping reals to `low..=high`.
     fn rescale(&mut self, name: &str, x: Wire, seen: Span, low: f32, high: f32) -> Result<Wire, LowerError> {
         // Samples alone, which may be few, do not show that a value is never negative.
         let signed = low < 0.0 && self.builder.port(x).range.low < 0;
         let Scale { exponent, range } =
             scale::of_activation(seen.magnitude(), signed, self.precision.activation_bits);
-        let from = i32::from(self.builder.port(x).exponent);
+        let from = self.exponent(x);
         let shift = (from - exponent).clamp(0, i32::from(MAX_SHIFT));
         let exponent = narrow_exponent(name, from - shift)?;
         let bound = |real: f32| serin_circuits::quant::quantise(real, exponent, range.low, range.high);

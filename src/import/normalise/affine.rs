@@ -17,8 +17,8 @@ impl Reader {
         let (mut wire, constant, constant_first) = match (self.value(op, 0)?, self.value(op, 1)?) {
             (Value::Wire(a), Value::Wire(b)) if op.kind() == "Add" => return self.sum(op, a, b),
             (Value::Wire(_), Value::Wire(_)) => return Err(op.fault(NodeFault::NotConstant("second input"))),
-            (Value::Wire(wire), Value::Constant(constant)) => (wire, constant, false),
-            (Value::Constant(constant), Value::Wire(wire)) => (wire, constant, true),
+            (Value::Wire(wire), Value::Constant(constant)) => (self.closed(op, wire)?, constant, false),
+            (Value::Constant(constant), Value::Wire(wire)) => (self.closed(op, wire)?, constant, true),
             (Value::Constant(_), Value::Constant(_)) => {
                 return Err(op.fault(NodeFault::Constant("first input")));
             }
@@ -51,7 +51,6 @@ impl Reader {
             }
         }
         let mut wire = self.wire(op, 0, "input")?;
-        self.unpadded(op, &wire)?;
         let channels = wire.shape[0];
         let statistic = |index, what| {
             let array = self.floats(op, index, what)?;
@@ -80,6 +79,7 @@ impl Reader {
 
     /// The sum of two tensors of one shape.
     fn sum(&mut self, op: &Op, a: Wire, b: Wire) -> Result<Wire, ImportError> {
+        let (a, b) = (self.closed(op, a)?, self.closed(op, b)?);
         if a.shape != b.shape {
             let wanted = format!("the first one's shape {:?}", a.shape);
             return Err(op.fault(NodeFault::Shape { what: "second input", wanted, found: b.shape }));
@@ -98,7 +98,6 @@ impl Reader {
         constant: &ArcArray<f32, IxDyn>,
         wire: &Wire,
     ) -> Result<Vec<f32>, ImportError> {
-        self.unpadded(op, wire)?;
         let misfit = || {
             let wanted = format!("a shape that spreads over {:?} without a batch axis", wire.shape);
             op.fault(NodeFault::Shape { what: "constant", wanted, found: constant.shape().to_vec() })
@@ -108,10 +107,5 @@ impl Reader {
         whole.extend(&wire.shape);
         let spread = constant.broadcast(IxDyn(&whole)).ok_or_else(misfit)?;
         Ok(spread.iter().copied().collect())
-    }
-
-    /// Refuses a tensor with zeros still to be put around it.
-    pub(super) fn unpadded(&self, op: &Op, wire: &Wire) -> Result<(), ImportError> {
-        if wire.padding.is_none() { Ok(()) } else { Err(op.fault(NodeFault::StrayPad)) }
     }
 }

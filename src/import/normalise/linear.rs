@@ -8,7 +8,6 @@ use ndarray::{Array1, Array2, Array4, ArrayView1, Ix2, Ix4};
 
 use super::Reader;
 use super::constant::at_most;
-use super::window::Window;
 use super::wire::Wire;
 use crate::import::float::{Affine, FloatOp, Padding};
 use crate::import::onnx::Op;
@@ -74,7 +73,6 @@ impl Reader {
             let wanted = format!("[{inputs}]");
             return Err(op.fault(NodeFault::Shape { what: "first input", wanted, found: wire.shape }));
         }
-        self.unpadded(op, &wire)?;
         if let Some(affine) = &wire.affine {
             take_in(&mut weight, &mut bias, affine);
         }
@@ -95,7 +93,7 @@ impl Reader {
     pub(super) fn conv(&mut self, op: &Op) -> Result<Wire, ImportError> {
         op.only(&["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"])?;
         at_most(op, 3)?;
-        let mut wire = self.wire(op, 0, "input")?;
+        let mut wire = self.open_wire(op, 0, "input")?;
         let array = self.floats(op, 1, "weight")?;
         self.charge(op, array.len())?;
         let found = array.shape().to_vec();
@@ -112,7 +110,7 @@ impl Reader {
             .ok()
             .filter(|&g| g > 0 && out % g == 0)
             .ok_or_else(|| op.refuse("group", groups, "a divisor of the output channels"))?;
-        let window = Window::read(op, &wire, Some((rows, columns)))?;
+        let window = self.window(op, &mut wire, Some((rows, columns)))?;
         if per_group.checked_mul(groups) != Some(wire.shape[0]) {
             let wanted = format!("{groups} groups of {per_group} channels");
             return Err(op.fault(NodeFault::Shape { what: "input", wanted, found: wire.shape }));

@@ -8,6 +8,9 @@
 mod affine;
 mod constant;
 mod linear;
+mod moves;
+#[cfg(test)]
+mod moves_tests;
 mod pointwise;
 mod shape;
 #[cfg(test)]
@@ -29,6 +32,7 @@ pub const TAKEN: &[&str] = &[
     "AveragePool",
     "BatchNormalization",
     "Clip",
+    "Concat",
     "Constant",
     "Conv",
     "Div",
@@ -44,6 +48,7 @@ pub const TAKEN: &[&str] = &[
     "Pad",
     "Relu",
     "Reshape",
+    "Slice",
     "Softmax",
     "Squeeze",
     "Sub",
@@ -118,6 +123,8 @@ impl Reader {
                 "MaxPool" => self.max_pool(op)?,
                 "AveragePool" | "GlobalAveragePool" => self.average_pool(op)?,
                 "Pad" => self.pad(op)?,
+                "Slice" => self.slice(op)?,
+                "Concat" => self.concat(op)?,
                 "Softmax" | "LogSoftmax" => self.softmax(op)?,
                 other => {
                     return Err(ImportError::UnknownOp { node: op.name(), op: other.to_owned() });
@@ -171,8 +178,14 @@ impl Reader {
         value.cloned().ok_or_else(|| op.fault(NodeFault::Undefined(name.clone())))
     }
 
-    /// An input computed from the graph's input.
-    fn wire(&self, op: &Op, index: usize, what: &'static str) -> Result<Wire, ImportError> {
+    /// An input computed from the graph's input, with all zeros around it in place.
+    fn wire(&mut self, op: &Op, index: usize, what: &'static str) -> Result<Wire, ImportError> {
+        let wire = self.open_wire(op, index, what)?;
+        self.closed(op, wire)
+    }
+
+    /// An input computed from the graph's input, for a reader that can take in zeros pending around it.
+    fn open_wire(&self, op: &Op, index: usize, what: &'static str) -> Result<Wire, ImportError> {
         match self.value(op, index)? {
             Value::Wire(wire) => Ok(wire),
             Value::Constant(_) => Err(op.fault(NodeFault::Constant(what))),

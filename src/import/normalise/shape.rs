@@ -29,9 +29,12 @@ impl Reader {
             (Value::Constant(Constant::Int(_)), _) => {
                 Err(op.fault(NodeFault::ElementType { what: "input", wanted: "floats" }))
             }
-            (Value::Wire(wire), "Transpose") => self.transpose(op, wire).map(Value::Wire),
-            (Value::Wire(mut wire), _) => {
-                self.unpadded(op, &wire)?;
+            (Value::Wire(wire), "Transpose") => {
+                let wire = self.closed(op, wire)?;
+                self.transpose(op, wire).map(Value::Wire)
+            }
+            (Value::Wire(wire), _) => {
+                let mut wire = self.closed(op, wire)?;
                 let mut whole = vec![1];
                 whole.extend(&wire.shape);
                 match self.target(op, &whole, wire.len())?.as_slice() {
@@ -113,7 +116,6 @@ impl Reader {
     fn transpose(&mut self, op: &Op, mut wire: Wire) -> Result<Wire, ImportError> {
         op.only(&["perm"])?;
         at_most(op, 1)?;
-        self.unpadded(op, &wire)?;
         let axes = permutation(op, wire.shape.len() + 1)?;
         if axes[0] != 0 {
             return Err(op.fault(NodeFault::MixesSamples));
@@ -188,7 +190,7 @@ fn normalise(op: &Op, axes: &[i64], rank: usize) -> Result<Vec<usize>, ImportErr
 }
 
 /// An axis below `rank`, counted from the end where negative.
-fn axis(op: &Op, axis: i64, rank: usize) -> Result<usize, ImportError> {
+pub(super) fn axis(op: &Op, axis: i64, rank: usize) -> Result<usize, ImportError> {
     let from_start = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
     let found = from_start.and_then(|axis| usize::try_from(axis).ok()).filter(|&axis| axis < rank);
     found.ok_or_else(|| op.refuse("axis", axis, "an axis of its input"))

@@ -10,7 +10,7 @@ use crate::import::fixture::{Attr, Net, floats};
 use crate::import::float::Padding;
 
 /// The operators of a graph, in a word each.
-fn kinds(graph: &FloatGraph) -> Vec<&'static str> {
+pub(super) fn kinds(graph: &FloatGraph) -> Vec<&'static str> {
     let kind = |node: &FloatNode| match node.op {
         FloatOp::MatMul { .. } => "matmul",
         FloatOp::Conv { .. } => "conv",
@@ -19,34 +19,37 @@ fn kinds(graph: &FloatGraph) -> Vec<&'static str> {
         FloatOp::MaxPool { .. } => "max",
         FloatOp::AveragePool { .. } => "mean",
         FloatOp::Reshape => "reshape",
+        FloatOp::Concat { .. } => "concat",
+        FloatOp::Slice { .. } => "slice",
+        FloatOp::Pad { .. } => "pad",
     };
     graph.nodes().iter().map(kind).collect()
 }
 
 /// What a graph answers to one sample.
-fn answer(graph: &FloatGraph, sample: &[f32]) -> Vec<f32> {
+pub(super) fn answer(graph: &FloatGraph, sample: &[f32]) -> Vec<f32> {
     let mut shape = vec![1];
     shape.extend(&graph.reading().sample_shape);
     let batch = ArrayD::from_shape_vec(shape, sample.to_vec()).unwrap();
     graph.run(&batch, |_, _| {}).unwrap().iter().copied().collect()
 }
 
-fn fault(net: Net) -> NodeFault {
+pub(super) fn fault(net: Net) -> NodeFault {
     match net.read() {
         Err(ImportError::Node { fault, .. }) => fault,
         other => panic!("expected a node at fault, got {other:?}"),
     }
 }
 
-fn vector() -> Net {
+pub(super) fn vector() -> Net {
     Net::input(&[1, 2]).floats("w", &[2, 2], &[1.0, 2.0, 3.0, 4.0]).floats("c", &[2], &[10.0, 20.0])
 }
 
-fn picture() -> Net {
+pub(super) fn picture() -> Net {
     Net::input(&[-1, 1, 2, 2]).floats("k", &[2, 1, 1, 1], &[1.0, 2.0]).floats("c", &[2, 1, 1], &[10.0, 20.0])
 }
 
-const PIXELS: [f32; 4] = [1.0, 2.0, 3.0, 4.0];
+pub(super) const PIXELS: [f32; 4] = [1.0, 2.0, 3.0, 4.0];
 
 #[test]
 fn gemm_with_factors_and_either_orientation_becomes_a_matmul() {
@@ -156,31 +159,6 @@ fn arithmetic_that_no_linear_node_can_take_is_refused() {
 }
 
 #[test]
-fn zeros_around_an_image_become_padding_of_the_conv() {
-    let net = picture().ints("p", &[0, 0, 1, 0, 0, 0, 0, 2]).node("Pad", &["x", "p"], "z");
-    let graph =
-        net.node_with("Conv", &["z", "k"], "y", [("pads", Attr::Ints(&[1, 0, 0, 0]))]).read().unwrap();
-    let FloatOp::Conv { padding, .. } = graph.nodes()[0].op else { panic!("a conv") };
-    assert_eq!(padding, Padding { top: 2, left: 0, bottom: 0, right: 2 });
-    assert_eq!(graph.output_shape(), [2, 4, 4]);
-}
-
-#[test]
-fn zeros_that_no_conv_follows_and_other_margins_are_refused() {
-    let pads = |value| [("pads", Attr::Ints(&[0, 0, 1, 1, 0, 0, 1, 1])), ("value", Attr::Float(value))];
-    let stray = picture().node_with("Pad", &["x"], "z", pads(0.0)).node("Relu", &["z"], "y");
-    assert_eq!(fault(stray), NodeFault::StrayPad);
-    let ones = picture().node_with("Pad", &["x"], "z", pads(1.0)).node("Conv", &["z", "k"], "y");
-    assert!(matches!(fault(ones), NodeFault::Attribute { name: "value", .. }));
-    let mode = [("mode", Attr::Text("reflect"))];
-    let reflect = picture().node_with("Pad", &["x"], "y", mode);
-    assert!(matches!(fault(reflect), NodeFault::Attribute { name: "mode", .. }));
-    let channels = [("pads", Attr::Ints(&[0, 1, 0, 0, 0, 0, 0, 0]))];
-    let channels = picture().node_with("Pad", &["x"], "y", channels);
-    assert!(matches!(fault(channels), NodeFault::Attribute { name: "pads", .. }));
-}
-
-#[test]
 fn padding_by_name_covers_the_image() {
     for (name, top, bottom) in [("SAME_UPPER", 0, 1), ("SAME_LOWER", 1, 0), ("VALID", 0, 0)] {
         let net = Net::input(&[1, 1, 4, 4]).floats("k", &[1, 1, 2, 2], &[1.0; 4]);
@@ -208,12 +186,34 @@ fn pools_take_windows_of_the_whole_image_or_a_part() {
         assert!(matches!(fault(refused), NodeFault::Attribute { name: found, .. } if found == name));
     }
     let ceil = [
-        ("kernel_shape", Attr::Ints(&[1, 1])),
+        ("kernel_shape", Attr::Ints(&[2, 2])),
+        ("pads", Attr::Ints(&[1, 1, 0, 0])),
         ("strides", Attr::Ints(&[2, 2])),
+        ("count_include_pad", Attr::Int(1)),
         ("ceil_mode", Attr::Int(1)),
     ];
-    let ceil = picture().node_with("MaxPool", &["x"], "y", ceil);
+    let ceil = picture().node_with("AveragePool", &["x"], "y", ceil);
     assert!(matches!(fault(ceil), NodeFault::Attribute { name: "ceil_mode", .. }));
+}
+
+#[test]
+fn max_pool_that_rounds_up_is_padded_at_the_end_where_a_window_is_missing() {
+    // Side, kernel, stride, first margin; windows on each axis, last margin.
+    for (side, kernel, stride, before, windows, after) in
+        [(4, 3, 2, 0, 2, 1), (5, 3, 2, 0, 2, 0), (2, 1, 2, 0, 1, 0), (3, 2, 2, 1, 2, 0), (2, 2, 3, 1, 1, 0)]
+    {
+        let attributes = [
+            ("kernel_shape", Attr::Ints(&[kernel; 2])),
+            ("strides", Attr::Ints(&[stride; 2])),
+            ("pads", Attr::Ints(&[before, before, 0, 0])),
+            ("ceil_mode", Attr::Int(1)),
+        ];
+        let net = Net::input(&[1, 1, side, side]).node_with("MaxPool", &["x"], "y", attributes);
+        let graph = net.read().unwrap();
+        let FloatOp::MaxPool { padding, .. } = graph.nodes()[0].op else { panic!("a pool") };
+        assert_eq!((padding.bottom, padding.right), (after, after), "{side} {kernel} {stride} {before}");
+        assert_eq!(graph.output_shape(), [1, windows, windows], "{side} {kernel} {stride} {before}");
+    }
 }
 
 #[test]

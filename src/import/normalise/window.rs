@@ -1,4 +1,4 @@
-//! The windows of Conv, MaxPool and AveragePool, and the zeros of Pad.
+//! The windows of Conv, MaxPool and AveragePool.
 
 use super::constant::at_most;
 use super::wire::Wire;
@@ -37,13 +37,7 @@ impl Window {
         let stride = pair(op, "strides", 1)?.unwrap_or((1, 1));
         let image = (before.top + height + before.bottom, before.left + width + before.right);
         let own = own_padding(op, image, kernel, stride)?;
-        let padding = Padding {
-            top: before.top + own.top,
-            left: before.left + own.left,
-            bottom: before.bottom + own.bottom,
-            right: before.right + own.right,
-        };
-        Ok(Window { kernel, stride, padding })
+        Ok(Window { kernel, stride, padding: before.plus(&own) })
     }
 
     /// Shape of the result.
@@ -66,17 +60,35 @@ impl Window {
         }
     }
 
+    fn is_narrow(&self) -> bool {
+        let Padding { top, left, bottom, right } = self.padding;
+        top.max(bottom) < self.kernel.0 && left.max(right) < self.kernel.1
+    }
+
     /// Refuses a margin as wide as the kernel, where a pool would see no pixel.
     fn narrow(&self, op: &Op) -> Result<(), ImportError> {
-        let Padding { top, left, bottom, right } = self.padding;
-        if top.max(bottom) < self.kernel.0 && left.max(right) < self.kernel.1 {
+        if self.is_narrow() {
             return Ok(());
         }
+        let Padding { top, left, bottom, right } = self.padding;
         Err(op.refuse(
             "pads",
             format!("[{top}, {left}, {bottom}, {right}]"),
             "less than the kernel on each side",
         ))
+    }
+
+    /// Widens the margin below and to the right as far as rounding up the number of windows reaches past it. A window that would
+    /// start beyond the image and its first margin is left out, as ONNX has it, so that the margin stays below the kernel.
+    fn round_up(&mut self, image: &[usize]) {
+        let missing = |length: usize, before: usize, after: usize, kernel: usize, stride: usize| {
+            let Some(rest) = (before + length + after).checked_sub(kernel) else { return 0 };
+            let last = rest.div_ceil(stride) * stride;
+            if last < before + length { last - rest } else { 0 }
+        };
+        let Padding { top, left, bottom, right } = self.padding;
+        self.padding.bottom += missing(image[1], top, bottom, self.kernel.0, self.stride.0);
+        self.padding.right += missing(image[2], left, right, self.kernel.1, self.stride.1);
     }
 
     /// Refuses rounding up the number of windows, unless it comes to the same.
@@ -138,7 +150,7 @@ fn margins(op: &Op) -> Result<Padding, ImportError> {
     }
 }
 
-fn lengths(values: &[i64]) -> Option<Vec<usize>> {
+pub(super) fn lengths(values: &[i64]) -> Option<Vec<usize>> {
     values.iter().map(|&v| usize::try_from(v).ok().filter(|_| v <= MAX_LENGTH)).collect()
 }
 
@@ -148,10 +160,11 @@ impl Reader {
         op.only(&["auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"])?;
         at_most(op, 1)?;
         let wire = self.wire(op, 0, "input")?;
-        self.unpadded(op, &wire)?;
-        let window = Window::read(op, &wire, None)?;
+        let mut window = Window::read(op, &wire, None)?;
         window.narrow(op)?;
-        window.whole(op, &wire.shape)?;
+        if op.int("ceil_mode", 0)? != 0 {
+            window.round_up(&wire.shape);
+        }
         let Window { kernel, stride, padding } = window;
         self.pool(op, wire, &window, FloatOp::MaxPool { kernel, stride, padding })
     }
@@ -159,10 +172,10 @@ impl Reader {
     /// The mean of each window, or of the whole image.
     pub(super) fn average_pool(&mut self, op: &Op) -> Result<Wire, ImportError> {
         at_most(op, 1)?;
-        let mut wire = self.wire(op, 0, "input")?;
+        let mut wire = self.open_wire(op, 0, "input")?;
         let window = if op.kind() == "GlobalAveragePool" {
             op.only(&[])?;
-            self.unpadded(op, &wire)?;
+            wire = self.closed(op, wire)?;
             Window::whole_image(op, &wire)?
         } else {
             op.only(&[
@@ -174,7 +187,7 @@ impl Reader {
                 "pads",
                 "strides",
             ])?;
-            let window = Window::read(op, &wire, None)?;
+            let window = self.window(op, &mut wire, None)?;
             if op.int("count_include_pad", 0)? == 0 && window.padding != wire.padding {
                 return Err(op.refuse("count_include_pad", 0, "1 where it pads"));
             }
@@ -187,46 +200,26 @@ impl Reader {
         self.pool(op, wire, &window, FloatOp::AveragePool { kernel, stride, padding })
     }
 
+    /// A node's window, which takes in the zeros pending around its input unless they are too many for it.
+    pub(super) fn window(
+        &mut self,
+        op: &Op,
+        wire: &mut Wire,
+        weights: Option<(usize, usize)>,
+    ) -> Result<Window, ImportError> {
+        let window = Window::read(op, wire, weights)?;
+        if wire.padding.is_none() || window.is_narrow() {
+            return Ok(window);
+        }
+        *wire = self.closed(op, wire.clone())?;
+        Window::read(op, wire, weights)
+    }
+
     fn pool(&mut self, op: &Op, wire: Wire, window: &Window, pool: FloatOp) -> Result<Wire, ImportError> {
         let shape = window.result(op, &wire.shape, wire.shape[0])?;
         let name = op.name();
         let source = self.settle(wire).map_err(|fault| op.fault(fault))?;
         Ok(self.push(name, pool, vec![source], shape))
-    }
-
-    /// Zeros around an image, left for the next node to take in.
-    pub(super) fn pad(&mut self, op: &Op) -> Result<Wire, ImportError> {
-        op.only(&["mode", "pads", "value"])?;
-        at_most(op, 3)?;
-        let mut wire = self.wire(op, 0, "input")?;
-        let mode = op.string("mode", "constant")?;
-        if mode != "constant" {
-            return Err(op.refuse("mode", mode, "constant"));
-        }
-        let value = self.optional_scalar(op, 2, "value")?.unwrap_or(op.float("value", 0.0)?);
-        let pads = match self.optional_ints(op, 1, "pads")? {
-            Some(pads) => pads.iter().copied().collect(),
-            None => op.ints("pads")?.unwrap_or(&[]).to_vec(),
-        };
-        let refusal =
-            || op.refuse("pads", format!("{pads:?}"), "lengths around rows and columns of an image only");
-        if pads.len() != 2 * (wire.shape.len() + 1) {
-            return Err(refusal());
-        }
-        wire.label = op.name();
-        if pads.iter().all(|&length| length == 0) {
-            return Ok(wire);
-        }
-        if value != 0.0 {
-            return Err(op.refuse("value", value, "0"));
-        }
-        match lengths(&pads).as_deref() {
-            Some(&[0, 0, top, left, 0, 0, bottom, right]) if wire.padding.is_none() => {
-                wire.padding = Padding { top, left, bottom, right };
-                Ok(wire)
-            }
-            _ => Err(refusal()),
-        }
     }
 }
 

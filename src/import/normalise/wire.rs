@@ -7,8 +7,9 @@
 use ndarray::{Array1, Array4};
 
 use super::Reader;
-use crate::import::NodeFault;
 use crate::import::float::{Affine, FloatOp, Padding, Source};
+use crate::import::onnx::Op;
+use crate::import::{ImportError, NodeFault};
 
 /// A tensor computed from the input.
 #[derive(Clone, Debug)]
@@ -104,13 +105,26 @@ impl Reader {
         }
     }
 
+    /// The wire with the zeros pending around it put there by a node.
+    pub(super) fn closed(&mut self, op: &Op, wire: Wire) -> Result<Wire, ImportError> {
+        if wire.padding.is_none() {
+            return Ok(wire);
+        }
+        let source = self.settle(wire).map_err(|fault| op.fault(fault))?;
+        let shape = crate::import::float::shape(&self.reading, &self.nodes, source).to_vec();
+        Ok(Wire::new(source, shape, false))
+    }
+
     /// The wire as a node's bare result, with a node for what is pending where one can be had; for a reader that takes in nothing.
     pub(super) fn settle(&mut self, mut wire: Wire) -> Result<Source, NodeFault> {
-        if !wire.padding.is_none() {
-            return Err(NodeFault::StrayPad);
-        }
         if wire.order.is_some() {
             return Err(NodeFault::StrayTranspose);
+        }
+        let margin = std::mem::take(&mut wire.padding);
+        if !margin.is_none() {
+            let label = wire.label.clone();
+            let source = self.settle(wire)?;
+            return Ok(self.push_pad(label, source, &margin.before(), &margin.after())?.source);
         }
         let pending = wire.affine.is_some().then(|| wire.by_channel(wire.shape[0]));
         wire.source = self.reshaped(wire.source, &wire.shape, &wire.label);
