@@ -53,6 +53,8 @@ fn zeros_as_wide_as_the_kernel_stay_a_node_before_a_conv() {
     let graph = net.node("Conv", &["z", "k"], "y").read().unwrap();
     assert_eq!(kinds(&graph), ["pad", "conv"]);
     assert_eq!(answer(&graph, &PIXELS)[4..8], [0.0, 1.0, 2.0, 0.0]);
+    let own = picture().node_with("Conv", &["x", "k"], "y", [("pads", Attr::Ints(&[1; 4]))]).read().unwrap();
+    assert_eq!((kinds(&own), answer(&own, &PIXELS)), (vec!["pad", "conv"], answer(&graph, &PIXELS)));
 }
 
 #[test]

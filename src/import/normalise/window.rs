@@ -200,19 +200,23 @@ impl Reader {
         self.pool(op, wire, &window, FloatOp::AveragePool { kernel, stride, padding })
     }
 
-    /// A node's window, which takes in the zeros pending around its input unless they are too many for it.
+    /// A node's window, which takes in the zeros pending around its input unless they are too many for it. A convolution's own are
+    /// then put there too: they are zeros like any others, where a pool's may be left out of its mean.
     pub(super) fn window(
         &mut self,
         op: &Op,
         wire: &mut Wire,
         weights: Option<(usize, usize)>,
     ) -> Result<Window, ImportError> {
-        let window = Window::read(op, wire, weights)?;
-        if wire.padding.is_none() || window.is_narrow() {
+        let mut window = Window::read(op, wire, weights)?;
+        if window.is_narrow() || (weights.is_none() && wire.padding.is_none()) {
             return Ok(window);
         }
+        if weights.is_some() {
+            wire.padding = std::mem::take(&mut window.padding);
+        }
         *wire = self.closed(op, wire.clone())?;
-        Window::read(op, wire, weights)
+        if weights.is_some() { Ok(window) } else { Window::read(op, wire, weights) }
     }
 
     fn pool(&mut self, op: &Op, wire: Wire, window: &Window, pool: FloatOp) -> Result<Wire, ImportError> {
