@@ -138,7 +138,7 @@ fn resnet_with_padded_shortcuts_keeps_its_accuracy_in_integers_and_is_proved() {
     let asked = inputs.select(&[0]).unwrap();
     let trace = model.infer(&asked);
     assert_eq!(trace.output().values(), answers.sample(0));
-    let proof = model.prove("s", &SESSION, &asked, &trace).unwrap();
+    let proof = model.prove("s", &SESSION, &asked, &trace, Mode::Revealed).unwrap();
     verify(&model.statement("s", &SESSION, &asked, trace.output()), &proof).unwrap();
 }
 

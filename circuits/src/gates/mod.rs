@@ -18,7 +18,7 @@
 mod pool;
 
 use crate::field::{Ext, Fp, from_i64};
-use crate::graph::{Fault, Graph, GraphError, Linear, Node, Op, Window};
+use crate::graph::{Fault, Graph, GraphError, Linear, Node, Op, Port, Window};
 use crate::relation::clamp::Clamp;
 use crate::tensor::Range;
 
@@ -204,11 +204,35 @@ impl Unfolding {
                 let map = self.average_map(window, shape, &node.output.shape)?;
                 Gate::Affine(vec![Term { value: inputs[0], coefficient: (*multiplier).into(), map }])
             }
-            Op::Reshape { .. } => {
-                Gate::Affine(vec![Term { value: inputs[0], coefficient: 1, map: Map::Same }])
+            Op::Reshape { .. } | Op::Concat { .. } | Op::Slice { .. } | Op::Pad { .. } => {
+                Gate::Affine(self.moved(graph, node, &inputs)?)
             }
         };
         Ok(self.push(index, node.output.len(), wide(node.output.range), gate))
+    }
+
+    /// One summand an input of an operator that only moves entries.
+    fn moved(&mut self, graph: &Graph, node: &Node, inputs: &[usize]) -> Result<Vec<Term>, Fault> {
+        let ports: Vec<&Port> = node.inputs.iter().map(|wire| graph.port(*wire)).collect();
+        let mut terms = Vec::with_capacity(inputs.len());
+        for (input, value) in inputs.iter().enumerate() {
+            let mut runs = Vec::new();
+            node.op.moves(&ports, &node.output, |run| {
+                if run.input == input {
+                    runs.push([run.to, run.from, run.len]);
+                }
+            });
+            let map = match runs[..] {
+                [[0, 0, len]] if len == ports[input].len() && len == node.output.len() => Map::Same,
+                _ => self.map(runs.iter().map(|[_, _, len]| len).sum(), |pairs| {
+                    for [to, from, len] in &runs {
+                        pairs.extend((0..*len).map(|i| [(to + i) as u32, (from + i) as u32]));
+                    }
+                })?,
+            };
+            terms.push(Term { value: *value, coefficient: 1, map });
+        }
+        Ok(terms)
     }
 
     fn average_map(&mut self, window: &Window, from: &[usize], to: &[usize]) -> Result<Map, Fault> {
@@ -249,7 +273,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::graph::{Builder, Port, Wire};
+    use crate::graph::{Builder, Wire};
     use crate::reference;
     use crate::tensor::Tensor;
     use crate::weights::Weights;
