@@ -4,9 +4,14 @@
 //! them). Ours are CPU seconds on one thread of this machine; theirs were measured by us on a like machine (2 cores at
 //! 2.3 GHz, CPU seconds), and in `revealed` mode our proofs show the client the activations, which theirs hide.
 
+use mimalloc::MiMalloc;
 use serin::measure;
 use serin::prover::Model;
 use serin::synthetic::{Net, batch, square};
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 struct Peer {
     system: &'static str,

@@ -57,20 +57,22 @@ impl Prover for Witness<'_> {
 
     fn accumulators(&self, linear_index: usize, form: &[Ext], sample: &[Ext]) -> Box<dyn FormProver + '_> {
         let (linear, values) = self.layers.accumulators(linear_index, sample);
-        Box::new(Sum::new(output_cube(linear, form), output_cube(linear, &values)))
+        let cube = |values: &[Ext]| output_cube(linear, values).into_iter().collect();
+        Box::new(Accumulators {
+            value: dot(form, &values),
+            sum: Sum { form: cube(form), vector: cube(&values) },
+        })
     }
 
     fn linear(&self, linear_index: usize, point: &Point) -> Box<dyn LinearProver> {
         self.layers.linear(linear_index, point)
     }
 
-    fn columns(&self, form: &[Ext], sample: &[Ext]) -> Box<dyn FormProver + '_> {
-        let mut values = dot_rows(self.committed(), &eq_table(sample), self.commitment.magnitude);
-        let mut form = form.to_vec();
+    fn columns(&self, form: &[Ext], sample: &[Ext]) -> Box<dyn Rounds + '_> {
+        let values = dot_rows(self.committed(), &eq_table(sample), self.commitment.magnitude);
         let len = 1 << self.plan.column_bits();
-        values.resize(len, Ext::default());
-        form.resize(len, Ext::default());
-        Box::new(Sum::new(form, values))
+        let padded = |values: &[Ext]| Table::padded(values.iter().copied(), len);
+        Box::new(Sum { form: padded(form), vector: padded(&values) })
     }
 
     fn opener(&self) -> &dyn Opener {
@@ -84,16 +86,8 @@ impl Prover for Witness<'_> {
 
 /// Σ form · vector.
 struct Sum {
-    value: Ext,
     form: Table,
     vector: Table,
-}
-
-impl Sum {
-    fn new(form: Vec<Ext>, vector: Vec<Ext>) -> Self {
-        let value = dot(&form, &vector);
-        Self { value, form: form.into_iter().collect(), vector: vector.into_iter().collect() }
-    }
 }
 
 impl Rounds for Sum {
@@ -107,12 +101,28 @@ impl Rounds for Sum {
     }
 }
 
-impl FormProver for Sum {
+/// A form over a linear node's accumulators.
+struct Accumulators {
+    value: Ext,
+    sum: Sum,
+}
+
+impl Rounds for Accumulators {
+    fn round(&mut self) -> [Ext; 2] {
+        self.sum.round()
+    }
+
+    fn bind(&mut self, r: Ext) {
+        self.sum.bind(r);
+    }
+}
+
+impl FormProver for Accumulators {
     fn value(&self) -> Ext {
         self.value
     }
 
     fn end(&self) -> Ext {
-        self.vector.first()
+        self.sum.vector.first()
     }
 }

@@ -138,6 +138,15 @@ impl Table {
         Self { c0: Vec::with_capacity(capacity), c1: Vec::with_capacity(capacity) }
     }
 
+    /// The elements, and zeros up to `len`.
+    pub(in crate::prover) fn padded(elements: impl Iterator<Item = Ext>, len: usize) -> Self {
+        let mut table = Self::with_capacity(len);
+        elements.for_each(|e| table.push(e));
+        table.c0.resize(len, Goldilocks::ZERO);
+        table.c1.resize(len, Goldilocks::ZERO);
+        table
+    }
+
     /// Appends an element.
     pub(in crate::prover) fn push(&mut self, e: Ext) {
         self.c0.push(goldilocks(e.c0));

@@ -49,7 +49,7 @@ pub trait Prover {
     /// The tables of a linear node at a point.
     fn linear(&self, linear_index: usize, point: &Point) -> Box<dyn LinearProver>;
     /// The committed columns at r_n, against a form over them.
-    fn columns(&self, form: &[Ext], sample: &[Ext]) -> Box<dyn FormProver + '_>;
+    fn columns(&self, form: &[Ext], sample: &[Ext]) -> Box<dyn Rounds + '_>;
     /// The columns' opening.
     fn opener(&self) -> &dyn Opener;
     /// The weights' side of settling all claims.

@@ -29,6 +29,9 @@ use serin_circuits::weights::log2_ceil;
 use super::fractions::Leaf;
 use crate::commit::{Code, Shape};
 
+/// Entries of a step that are reduced together, so that its forms are written while they are in the cache.
+const BLOCK: usize = 1024;
+
 /// A table in its places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
@@ -196,16 +199,22 @@ impl Plan {
         let mut public = looked_up * real + lambda * (Ext::ONE - used);
         let factors = fingerprint.powers.map(|power| -(lambda * power));
         for step in &self.steps {
-            for (i, (table, lookup)) in step.lookups.iter().enumerate() {
-                let e = &e[step.leaf + i * step.len..][..step.len];
-                let sum: Ext = e.iter().sum();
-                public += lambda * fingerprint.padding(*table) * sum;
-                for (factor, affine) in factors.iter().zip(&lookup.tuple) {
-                    public += scale(factor, affine.constant) * sum * real;
-                    for (operand, coefficient) in &affine.terms {
-                        let form = self.operand(step, *operand, forms);
-                        let factor = scale(factor, *coefficient);
-                        form.iter_mut().zip(e).for_each(|(to, e)| *to += factor * e);
+            for start in (0..step.len).step_by(BLOCK) {
+                let block = start..(start + BLOCK).min(step.len);
+                for (i, (table, lookup)) in step.lookups.iter().enumerate() {
+                    let e = &e[step.leaf + i * step.len..][block.clone()];
+                    let sum: Ext = e.iter().sum();
+                    public += lambda * fingerprint.padding(*table) * sum;
+                    for (factor, affine) in factors.iter().zip(&lookup.tuple) {
+                        public += scale(factor, affine.constant) * sum * real;
+                        for (operand, coefficient) in &affine.terms {
+                            let Some(form) = self.operand(step, *operand, forms).get_mut(block.clone())
+                            else {
+                                continue;
+                            };
+                            let factor = scale(factor, *coefficient);
+                            form.iter_mut().zip(e).for_each(|(to, e)| *to += factor * e);
+                        }
                     }
                 }
             }
