@@ -11,6 +11,9 @@ pub const MAX_BATCH_ENTRIES: usize = 1 << 30;
 /// Most steps of recomputing a batch: about a minute. A few bytes of graph can ask for windows of 2^26 entries each.
 pub const MAX_STEPS: u64 = 1 << 36;
 
+/// Most entries of one sample that the checker of look-ups holds a challenge-field element for: 2 GiB.
+pub const MAX_FORM_ENTRIES: usize = 1 << 27;
+
 /// log₂ of the longest weight vector.
 pub const MAX_COMMITTED_BITS: usize = serin_circuits::weights::MAX_BITS;
 

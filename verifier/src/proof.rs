@@ -1,7 +1,7 @@
 //! The form of a proof: a header, then the messages of the conversation in order, nothing else.
 //!
-//! The header names format, version, mode and suite (Goldilocks², rate-1/4 Reed–Solomon, 150 columns, SHA-256). Sizes are not
-//! written: every one follows from the statement ([`crate::script`]).
+//! The header names format, version, mode and suite (Goldilocks², the rate and columns of each commitment's Reed–Solomon code, SHA-256).
+//! Sizes are not written: every one follows from the statement ([`crate::script`]).
 
 /// What a proof hides and how it treats non-linear nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]

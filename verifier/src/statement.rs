@@ -84,6 +84,9 @@ impl Statement<'_> {
         }
         let plan = Plan::of(self.graph, self.inputs.batch())
             .map_err(|error| Rejection::new(Place::Card, Fault::Card(error.to_string())))?;
+        if plan.form_entries() > limits::MAX_FORM_ENTRIES {
+            return Err(Rejection::new(Place::Card, Fault::TooLarge));
+        }
         if plan.leaf_bits().max(plan.column_bits()) + plan.batch_bits() > limits::MAX_COMMITTED_BITS {
             let text = format!(
                 "{} samples of this model take too many look-ups for one proof; ask fewer at a time",

@@ -13,7 +13,8 @@
 //! A linear form over a value, one coefficient per entry, moves through an affine gate by the transposed map
 //! ([`Term::transpose`]), exactly and without anything said. That is all a proof does with these gates.
 //!
-//! Errors: a graph whose maps hold more than [`MAX_PAIRS`] entries is refused by node name.
+//! Errors: a graph whose maps hold more than [`MAX_PAIRS`] entries, or whose pools take more than [`MAX_VALUES`] values, is refused by
+//! node name.
 
 mod pool;
 
@@ -24,6 +25,8 @@ use crate::tensor::Range;
 
 /// Most entries of all index maps together.
 pub const MAX_PAIRS: usize = 1 << 25;
+/// Most values of a graph before its last pool: a pool of one wide window takes two for each entry it reads.
+pub const MAX_VALUES: usize = 1 << 16;
 
 /// How entries of a source meet entries of a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +129,7 @@ impl Gates {
     /// Unfolds a graph.
     ///
     /// # Errors
-    /// [`GraphError`], if its maps are larger than [`MAX_PAIRS`].
+    /// [`GraphError`], if its maps are larger than [`MAX_PAIRS`] or its values more than [`MAX_VALUES`].
     pub fn of(graph: &Graph) -> Result<Self, GraphError> {
         let input = graph.input();
         let first = Value { node: 0, len: input.len(), range: wide(input.range), gate: Gate::Input };
@@ -169,6 +172,9 @@ impl Unfolding {
         self.pairs = self.pairs.saturating_add(count);
         if self.pairs > MAX_PAIRS {
             return Err(Fault::TooLarge("the number of entries its windows read"));
+        }
+        if self.values.len() > MAX_VALUES {
+            return Err(Fault::TooLarge("the number of values its windows compare"));
         }
         let mut pairs = Vec::with_capacity(count);
         make(&mut pairs);
@@ -345,5 +351,17 @@ mod tests {
         builder.push("pool", Op::MaxPool(window), &[Wire::INPUT], None).expect("consistent");
         let error = Gates::of(&builder.finish().expect("one node")).expect_err("2^25 pairs");
         assert_eq!(error.node, "pool");
+    }
+
+    #[test]
+    fn window_over_one_long_row_refused() {
+        let length = 1 << 18;
+        let window = Window { kernel: [1, length], stride: [1, 1], padding: [0; 4] };
+        let range = Range { low: 0, high: 1 };
+        let mut builder =
+            Builder::new(Port { shape: vec![1, 1, length], exponent: 0, range }).expect("sized");
+        builder.push("pool", Op::MaxPool(window), &[Wire::INPUT], None).expect("consistent");
+        let error = Gates::of(&builder.finish().expect("one node")).expect_err("2^19 values");
+        assert_eq!(error.fault, Fault::TooLarge("the number of values its windows compare"));
     }
 }

@@ -99,23 +99,29 @@ impl Table {
         }
     }
 
-    /// Widens this table to hold `other`'s tuples too; `false` if they are of another kind.
+    /// Widens this table to hold `other`'s tuples too; `false` if they are of another kind, or so far off that rows which neither has
+    /// would come between.
     pub fn join(&mut self, other: &Table) -> bool {
         match (self, other) {
             (
                 Table::Clamp { low, high, first, last },
                 Table::Clamp { low: l, high: h, first: f, last: e },
-            ) if (*low, *high) == (*l, *h) => {
-                (*first, *last) = ((*first).min(*f), (*last).max(*e));
-                true
-            }
+            ) if (*low, *high) == (*l, *h) => widen([first, last], [*f, *e]),
             (Table::High { top, first, last }, Table::High { top: t, first: f, last: e }) if *top == *t => {
-                (*first, *last) = ((*first).min(*f), (*last).max(*e));
-                true
+                widen([first, last], [*f, *e])
             }
             (mine, other) => mine == other,
         }
     }
+}
+
+fn widen([first, last]: [&mut i64; 2], [from, to]: [i64; 2]) -> bool {
+    let joined = [(*first).min(from), (*last).max(to)];
+    let meet = joined[1] - joined[0] < (*last - *first + 1) + (to - from + 1);
+    if meet {
+        [*first, *last] = joined;
+    }
+    meet
 }
 
 #[cfg(test)]
@@ -129,5 +135,17 @@ mod tests {
         assert_eq!(table, Table::Clamp { low: 0, high: 255, first: -10, last: 500 });
         assert!(!table.join(&Table::Clamp { low: 0, high: 127, first: 0, last: 500 }));
         assert!(!table.join(&Table::Range { bits: 8 }));
+    }
+
+    #[test]
+    fn tables_far_apart_do_not_join() {
+        let near = Table::Clamp { low: 0, high: 255, first: 0, last: 99 };
+        let mut table = near;
+        assert!(!table.join(&Table::Clamp { low: 0, high: 255, first: 101, last: 1 << 31 }));
+        assert_eq!(table, near);
+        assert!(table.join(&Table::Clamp { low: 0, high: 255, first: 100, last: 100 }));
+        assert_eq!(table.len(), 101);
+        let mut high = Table::High { top: 0, first: 0, last: 9 };
+        assert!(!high.join(&Table::High { top: 0, first: -9, last: -2 }));
     }
 }

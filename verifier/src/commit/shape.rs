@@ -151,11 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn proof_headers_name_their_codes() {
-        let named = |code: Code| format!("-rs{}-{}-", 1 << code.log_inverse_rate(), code.queries());
-        assert!(Mode::Revealed.header().contains(&named(Code::WEIGHTS)));
-        assert!(Mode::Succinct.header().contains(&named(Code::WEIGHTS)));
-        assert!(Mode::Succinct.header().contains(&named(Code::BATCH)));
+    fn proof_header_names_its_codes() {
+        let named = |code: Code| format!("-rs{}-{}", 1 << code.log_inverse_rate(), code.queries());
+        let [weights, batch] = [Code::WEIGHTS, Code::BATCH].map(named);
+        assert!(Mode::Revealed.header().contains(&format!("2{weights}-sha256")));
+        assert!(Mode::Succinct.header().contains(&format!("2{weights}{batch}-sha256")));
     }
 
     #[test]

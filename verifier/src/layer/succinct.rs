@@ -173,7 +173,7 @@ impl Walk<'_> {
         claim: &mut Open,
     ) -> Result<([Claim; 2], Vec<Ext>, Ext), Rejection> {
         let mut sum = self.prover.map(|p| p.accumulators(index, form, self.sample));
-        let value = script.say("accumulators", 1, || sum.iter().map(|p| p.value()).collect())?[0];
+        let value = script.say("sum", 1, || sum.iter().map(|p| p.value()).collect())?[0];
         claim.value -= value;
         let bits = Point::bits(geometry, self.plan.batch)[1..].iter().sum();
         let end = sumcheck(script, bits, value, sum.as_deref_mut())?;

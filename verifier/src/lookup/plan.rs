@@ -183,6 +183,12 @@ impl Plan {
         Shape::new((self.columns << b).max(1), self.column_bits() + b, Code::BATCH)
     }
 
+    /// Entries of all forms over one sample: values, committed entries and leaves.
+    pub fn form_entries(&self) -> usize {
+        let lens = self.gates.values().iter().map(|value| value.len);
+        lens.chain([self.columns, self.leaves]).fold(0, usize::saturating_add)
+    }
+
     /// Leaf entries that are look-ups.
     pub fn lookups(&self) -> usize {
         self.tables.first().map_or(self.leaves, |placed| placed.leaf)
