@@ -1,11 +1,12 @@
 //! The tamper manifest: every message of a proof, its mutation, and the very rejection that mutation must raise. Fields of
-//! statement and card: [`statement`]; bytes without regard to what they mean: [`bytes`].
+//! statement and card: [`statement`]; the rows: [`manifest`]; bytes without regard to what they mean: [`bytes`].
 //!
 //! A proof's messages are taken from [`Accepted::outline`](serin_verifier::verify::Accepted), so a message nobody wrote a row
 //! for fails the test, and so does a row that no proof uses. What a change of transcript does downstream is part of the rows:
 //! a message that precedes coins spoils every later check, and the first of them is the one that must speak.
 
 mod bytes;
+mod manifest;
 mod statement;
 
 use serin::prover::Model;
@@ -14,185 +15,23 @@ use serin_circuits::field::MODULUS;
 use serin_circuits::graph::Graph;
 use serin_circuits::tensor::Tensor;
 use serin_verifier::proof::Mode;
-use serin_verifier::rejection::{Blame, Fault, Place, Rejection};
+use serin_verifier::rejection::{Blame, Place, Rejection};
 use serin_verifier::script::Message;
 use serin_verifier::statement::Statement;
 use serin_verifier::verify::verify;
 
+use self::manifest::{At, Expected, Kind, MANIFEST, Row, kind};
 use crate::world::{SESSION, batch, models};
-
-/// Where a rejection must stand, seen from the message that was changed.
-#[derive(Clone, Copy, Debug)]
-enum At {
-    /// The message's own place.
-    Here,
-    /// Some node.
-    Node,
-    /// The first linear node: the first check after the first coin.
-    First,
-    Statement,
-    Proof,
-    Claims,
-    Opening,
-}
-
-/// What it must have found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Header,
-    Truncated,
-    Value,
-    Leftover,
-    Answer,
-    Output,
-    Product,
-    Weights,
-    Path,
-    Column,
-    Other,
-}
-
-fn kind(fault: &Fault) -> Kind {
-    match fault {
-        Fault::Malformed(DecodeError::Header { .. }) => Kind::Header,
-        Fault::Malformed(DecodeError::Truncated { .. }) => Kind::Truncated,
-        Fault::Malformed(DecodeError::Value { .. }) => Kind::Value,
-        Fault::Malformed(DecodeError::Leftover { .. }) => Kind::Leftover,
-        Fault::Answer(_) => Kind::Answer,
-        Fault::Output { .. } => Kind::Output,
-        Fault::Product => Kind::Product,
-        Fault::Weights => Kind::Weights,
-        Fault::Path => Kind::Path,
-        Fault::Column { .. } => Kind::Column,
-        _ => Kind::Other,
-    }
-}
-
-/// One of the rejections a mutation may raise; where there are several, the coins or the values decide which.
-type Expected = &'static [(At, Kind)];
-
-/// One kind of message, and what must come of each mutation.
-struct Row {
-    /// `"proof"`, `"node"`, `"claims"` or `"opening"`.
-    place: &'static str,
-    label: &'static str,
-    /// Bytes of one of its words; 0 where the node's range says.
-    word: usize,
-    /// A bit flipped in, or one added to, its first, middle or last word; the first and last word exchanged.
-    altered: Expected,
-    /// A word of ones, which lies beyond every field's modulus and every node's range.
-    beyond: Expected,
-    /// All from here on missing.
-    cut: Expected,
-    /// A word of zeros put before it.
-    inserted: Expected,
-}
-
-/// After a wrong message before the column draw, either other columns are drawn, or (in a short code) the same all.
-const SPOILED_OPENING: Expected =
-    &[(At::Opening, Kind::Path), (At::Opening, Kind::Column), (At::Opening, Kind::Truncated)];
-/// As above; and where the matrix has but one row, the opening does not depend on the point, and only its value is wrong.
-const SPOILED_POINT: Expected = &[
-    (At::Opening, Kind::Path),
-    (At::Opening, Kind::Column),
-    (At::Opening, Kind::Truncated),
-    (At::Claims, Kind::Weights),
-];
-const TRUNCATED: Expected = &[(At::Here, Kind::Truncated)];
-
-const MANIFEST: [Row; 9] = [
-    Row {
-        place: "proof",
-        label: "header",
-        word: 1,
-        altered: &[(At::Proof, Kind::Header)],
-        beyond: &[(At::Proof, Kind::Header)],
-        cut: &[(At::Proof, Kind::Header)],
-        inserted: &[(At::Proof, Kind::Header)],
-    },
-    Row {
-        place: "node",
-        label: "accumulators",
-        word: 0,
-        altered: &[(At::Statement, Kind::Output), (At::First, Kind::Product)],
-        beyond: &[(At::Here, Kind::Answer)],
-        cut: TRUNCATED,
-        inserted: &[(At::Node, Kind::Answer), (At::Statement, Kind::Output), (At::First, Kind::Product)],
-    },
-    Row {
-        place: "node",
-        label: "bias",
-        word: 16,
-        altered: &[(At::Here, Kind::Product)],
-        beyond: &[(At::Here, Kind::Value)],
-        cut: TRUNCATED,
-        inserted: &[(At::Here, Kind::Product)],
-    },
-    Row {
-        place: "node",
-        label: "round",
-        word: 16,
-        altered: &[(At::Here, Kind::Product)],
-        beyond: &[(At::Here, Kind::Value)],
-        cut: TRUNCATED,
-        inserted: &[(At::Here, Kind::Product)],
-    },
-    Row {
-        place: "node",
-        label: "weight",
-        word: 16,
-        altered: &[(At::Here, Kind::Product)],
-        beyond: &[(At::Here, Kind::Value)],
-        cut: TRUNCATED,
-        inserted: &[(At::Here, Kind::Product)],
-    },
-    Row {
-        place: "claims",
-        label: "round",
-        word: 16,
-        altered: SPOILED_POINT,
-        beyond: &[(At::Here, Kind::Value)],
-        cut: TRUNCATED,
-        inserted: SPOILED_POINT,
-    },
-    Row {
-        place: "opening",
-        label: "row",
-        word: 16,
-        altered: SPOILED_OPENING,
-        beyond: &[(At::Here, Kind::Value)],
-        cut: TRUNCATED,
-        inserted: SPOILED_OPENING,
-    },
-    Row {
-        place: "opening",
-        label: "columns",
-        word: 8,
-        altered: &[(At::Here, Kind::Path)],
-        beyond: &[(At::Here, Kind::Value)],
-        cut: TRUNCATED,
-        inserted: &[(At::Here, Kind::Path)],
-    },
-    Row {
-        place: "opening",
-        label: "path",
-        word: 32,
-        altered: &[(At::Here, Kind::Path)],
-        beyond: &[(At::Here, Kind::Path)],
-        cut: TRUNCATED,
-        inserted: &[(At::Here, Kind::Path)],
-    },
-];
 
 #[test]
 fn message_of_any_proof_tampered_raises_the_rejection_of_its_row() {
     let mut used = [[false; 4]; MANIFEST.len()];
-    for (name, model) in models() {
-        let honest = Answered::new(model, 2);
+    let answered = Mode::ALL.map(|mode| models().into_iter().map(move |(name, model)| (name, mode, model)));
+    for (name, mode, model) in answered.into_iter().flatten() {
+        let honest = Answered::new(model, 2, mode);
+        let name = format!("{name}, {}", mode.name());
         let mut outline = verify(&honest.statement(), &honest.proof).unwrap().outline;
-        let header =
-            Message { place: Place::Proof, label: "header", bytes: 0..Mode::Revealed.header().len() };
-        outline.insert(0, header);
+        outline.insert(0, Message { place: Place::Proof, label: "header", bytes: 0..mode.header().len() });
         for message in &outline {
             let row = MANIFEST
                 .iter()
@@ -232,22 +71,24 @@ struct Mutation {
 /// A model that has honestly answered and proved a batch.
 struct Answered {
     model: Model,
+    mode: Mode,
     inputs: Tensor,
     outputs: Tensor,
     proof: Vec<u8>,
 }
 
 impl Answered {
-    fn new(model: Model, samples: usize) -> Self {
+    fn new(model: Model, samples: usize, mode: Mode) -> Self {
         let inputs = batch(model.graph(), 5, samples);
         let trace = model.infer(&inputs);
-        let proof = model.prove("s", &SESSION, &inputs, &trace, Mode::Revealed).unwrap();
+        let proof = model.prove("s", &SESSION, &inputs, &trace, mode).unwrap();
         let outputs = trace.output().clone();
-        Self { model, inputs, outputs, proof }
+        Self { model, mode, inputs, outputs, proof }
     }
 
     fn statement(&self) -> Statement<'_> {
-        self.model.statement("s", &SESSION, &self.inputs, &self.outputs)
+        let mode = self.mode;
+        Statement { mode, ..self.model.statement("s", &SESSION, &self.inputs, &self.outputs) }
     }
 
     /// Whether a place is the one meant, for a message.
@@ -256,6 +97,10 @@ impl Answered {
             At::Here => *place == message.place,
             At::Node => matches!(place, Place::Node { .. }),
             At::First => *place == first(self.model.graph()),
+            At::Last => *place == last(self.model.graph()),
+            At::Lookups => *place == Place::Lookups,
+            At::Columns => *place == Place::Columns,
+            At::ColumnsOpening => *place == Place::ColumnsOpening,
             At::Statement => *place == Place::Statement,
             At::Proof => *place == Place::Proof,
             At::Claims => *place == Place::Claims,
@@ -335,5 +180,11 @@ fn place(place: &Place) -> &'static str {
 /// The place of a graph's first linear node.
 fn first(graph: &Graph) -> Place {
     let (index, _) = graph.linears().next().unwrap();
+    Place::Node { index, name: graph.nodes()[index].name.clone() }
+}
+
+/// The place of its last.
+fn last(graph: &Graph) -> Place {
+    let (index, _) = graph.linears().last().unwrap();
     Place::Node { index, name: graph.nodes()[index].name.clone() }
 }

@@ -1,5 +1,6 @@
 //! Every field of a statement and of a card: change one, and the proof or the card must be rejected for that very reason.
 
+use serin_circuits::codec::DecodeError;
 use serin_circuits::graph::{Builder, Graph, Linear, Op, Port, Window, Wire};
 use serin_circuits::tensor::{Range, Tensor};
 use serin_verifier::card::{Card, InputCard};
@@ -18,38 +19,48 @@ fn mlp() -> Net {
 
 #[test]
 fn statement_with_any_field_changed_rejected() {
-    let honest = Answered::new(mlp().finish(), 3);
+    Mode::ALL.map(any_field_changed_rejected);
+}
+
+fn any_field_changed_rejected(mode: Mode) {
+    let honest = Answered::new(mlp().finish(), 3, mode);
     // A field that is added has no line below, and this no longer compiles.
     let Statement { mode: _, graph, weights, server, session, inputs, outputs } = honest.statement();
-    let first = first(graph);
-    let product = || Rejection::new(first.clone(), Fault::Product);
+    // Other coins than the prover's: the first check after them speaks.
+    let spoiled = || match mode {
+        Mode::Revealed => Rejection::new(first(graph), Fault::Product),
+        Mode::Succinct => Rejection::new(Place::Lookups, Fault::Fractions),
+    };
     let rejection = |statement: Statement<'_>| verify(&statement, &honest.proof).unwrap_err();
     let full = honest.statement();
 
     let other = Net::new(3, &[20]).dense(17).rescale(-1).dense(4).finish();
     let raised = rejection(Statement { graph: other.graph(), ..full });
-    assert!(raised == product() || raised.place == Place::Statement, "{raised}");
+    assert!(raised == spoiled() || matches!(raised.place, Place::Statement | Place::Lookups), "{raised}");
+    let other = Mode::ALL.into_iter().find(|other| *other != mode).unwrap();
+    let raised = rejection(Statement { mode: other, ..full });
+    assert!(matches!(raised.fault, Fault::Malformed(DecodeError::Header { .. })), "{raised}");
     let mut root = *weights;
     root[31] ^= 1;
-    assert_eq!(rejection(Statement { weights: &root, ..full }), product());
-    assert_eq!(rejection(Statement { server: &format!("{server}2"), ..full }), product());
-    assert_eq!(rejection(Statement { server: "", ..full }), product());
+    assert_eq!(rejection(Statement { weights: &root, ..full }), spoiled());
+    assert_eq!(rejection(Statement { server: &format!("{server}2"), ..full }), spoiled());
+    assert_eq!(rejection(Statement { server: "", ..full }), spoiled());
     let mut other = *session;
     other[0] ^= 0x80;
-    assert_eq!(rejection(Statement { session: &other, ..full }), product());
+    assert_eq!(rejection(Statement { session: &other, ..full }), spoiled());
     for at in 0..inputs.values().len() {
-        assert_eq!(rejection(Statement { inputs: &nudged(inputs, at), ..full }), product());
+        assert_eq!(rejection(Statement { inputs: &nudged(inputs, at), ..full }), spoiled());
     }
     for at in 0..outputs.values().len() {
-        assert_eq!(rejection(Statement { outputs: &nudged(outputs, at), ..full }), product());
+        assert_eq!(rejection(Statement { outputs: &nudged(outputs, at), ..full }), spoiled());
     }
     let [inputs, outputs] = [inputs, outputs].map(|tensor| tensor.select(&[1, 0, 2]).unwrap());
-    assert_eq!(rejection(Statement { inputs: &inputs, outputs: &outputs, ..full }), product());
+    assert_eq!(rejection(Statement { inputs: &inputs, outputs: &outputs, ..full }), spoiled());
 }
 
 #[test]
 fn answer_of_a_recomputed_last_node_changed_names_its_sample() {
-    let honest = Answered::new(Net::new(3, &[20]).dense(6).rescale(-128).finish(), 3);
+    let honest = Answered::new(Net::new(3, &[20]).dense(6).rescale(-128).finish(), 3, Mode::Revealed);
     let at = 2 * honest.outputs.sample_len() + 1;
     let outputs = nudged(&honest.outputs, at);
     let rejection =
@@ -67,7 +78,7 @@ fn nudged(tensor: &Tensor, at: usize) -> Tensor {
 
 #[test]
 fn statement_that_does_not_fit_its_graph_rejected_before_the_proof_is_read() {
-    let honest = Answered::new(mlp().finish(), 2);
+    let honest = Answered::new(mlp().finish(), 2, Mode::Revealed);
     let full = honest.statement();
     let raised = |statement: Statement<'_>| verify(&statement, &honest.proof).unwrap_err();
     let asker = |statement: Statement<'_>| {
@@ -154,6 +165,38 @@ fn graph_whose_recomputation_would_not_end_rejected() {
     assert_eq!(statement.check().unwrap_err(), Rejection::new(Place::Card, Fault::TooLarge));
 }
 
+#[test]
+fn graph_whose_forms_would_not_fit_rejected() {
+    let plan = |graph: &Graph| {
+        let question = Tensor::zeros(1, &[1]);
+        let statement = Statement {
+            mode: Mode::Succinct,
+            graph,
+            weights: &[0; 32],
+            server: "s",
+            session: &SESSION,
+            inputs: &question,
+            outputs: &question,
+        };
+        statement.plan().unwrap_err()
+    };
+    let input =
+        |shape: &[usize]| Builder::new(Port { shape: shape.to_vec(), exponent: 0, range: BYTE }).unwrap();
+    let mut moved = input(&[1 << 26]);
+    for _ in 0..2 {
+        moved.push("move", Op::Reshape { shape: vec![1 << 26] }, &[Wire::INPUT], None).unwrap();
+    }
+    assert_eq!(plan(&moved.finish().unwrap()), Rejection::new(Place::Card, Fault::TooLarge));
+    let mut compared = input(&[1, 1, 1 << 20]);
+    let window = Window { kernel: [1, 1 << 20], stride: [1; 2], padding: [0; 4] };
+    compared.push("wide", Op::MaxPool(window), &[Wire::INPUT], None).unwrap();
+    let raised = plan(&compared.finish().unwrap());
+    assert!(matches!(&raised.fault, Fault::Card(text) if text.contains("wide")), "{raised}");
+    assert_eq!(raised.blame(), Blame::Card);
+}
+
+const BYTE: Range = Range { low: -128, high: 127 };
+
 /// Dense layers of these sizes; nobody has to hold the weights.
 fn dense_graph(sizes: &[usize]) -> Graph {
     let range = Range { low: -128, high: 127 };
@@ -168,7 +211,7 @@ fn dense_graph(sizes: &[usize]) -> Graph {
 
 #[test]
 fn card_with_any_field_changed_rejected() {
-    let honest = Answered::new(mlp().finish(), 1);
+    let honest = Answered::new(mlp().finish(), 1, Mode::Revealed);
     let graph = honest.model.graph();
     let card = Card::new("s", graph, *honest.model.root(), Some(0.9));
     assert_eq!(card.check(graph), Ok(()));
