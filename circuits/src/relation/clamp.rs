@@ -16,8 +16,10 @@
 //! above. Every step of every declared range has one of these forms, so an honest prover never fails.
 //!
 //! *Why this is sound over the field*: every tuple looked up holds small integers. By induction along the graph z is an integer of the
-//! declared range (sums of such), q or (h, l) are by their tables, and so rem = z + 2^(s−1) − 2^s·q is one too; all stay below 2^40,
-//! far from p, so the equations hold over the integers, where quotient and remainder are unique.
+//! declared range (sums of such), and q or (h, l) are by their tables. Two solutions for one z would differ by rem − rem′ = 2^s·(q′ − q)
+//! modulo p. A look-up proof takes fewer than 2^30 rows, so whole quotients differ by less, by 2^61 on the right at most; split ones have
+//! s ≤ 18, t ≤ 16 and |h| < 2^19, and differ by less than 2^55. Neither side reaches p, so the equation holds over the integers, where
+//! quotient and remainder are unique. A z beyond, which weights committed in bad faith may make, has no solution at all.
 
 use ark_ff::Field;
 
