@@ -2,11 +2,18 @@
 //!
 //! Flipping bytes does not test Fiat–Shamir: a verifier that binds all but the answer rejects every flip and still lets a
 //! forger choose the answer last. So for each thing a proof binds there is a forgery here that is *believed* under frozen
-//! coins ([`forger`]) and rejected under merlin, and for each label absorbed a replay under a transcript that forgets it.
-//! What each check of the sub-protocols holds off: [`checks`].
+//! coins ([`forger`], for `succinct` [`known`]) and rejected under merlin, and for each label absorbed a replay under a transcript that
+//! forgets it. What each check of the sub-protocols holds off: [`checks`]; and in `succinct` each look-up: [`lies`], [`padding`], by a
+//! prover who proves any [`witness`].
 
 mod checks;
 mod forger;
+mod known;
+mod lies;
+mod padding;
+mod scene;
+mod server;
+mod witness;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,6 +25,7 @@ use serin_circuits::graph::{Builder, Graph, Node, Op};
 use serin_circuits::reference;
 use serin_circuits::tensor::{Range, Tensor};
 use serin_circuits::weights::{Layout, LinearWeights, Weights};
+use serin_verifier::proof::Mode;
 use serin_verifier::rejection::{Fault, Place, Rejection};
 use serin_verifier::script::{Coins, MerlinCoins, Proving};
 use serin_verifier::statement::Statement;
@@ -221,8 +229,12 @@ impl Coins for Forgetful {
 /// inputs of another batch have another length: that label is a second binding and has no line.
 #[test]
 fn replay_under_a_transcript_that_forgets_one_label_succeeds_where_nothing_else_binds_it() {
+    Mode::ALL.into_iter().for_each(replays_succeed_where_nothing_else_binds);
+}
+
+fn replays_succeed_where_nothing_else_binds(mode: Mode) {
     let honest = Honest::new();
-    let full = honest.statement();
+    let full = Statement { mode, ..honest.statement() };
     let renamed = rebuilt(full.graph, |index, node| node.name = format!("renamed{index}"));
     let mut root = *full.weights;
     root[0] ^= 1;
@@ -231,14 +243,18 @@ fn replay_under_a_transcript_that_forgets_one_label_succeeds_where_nothing_else_
     let mut outputs = full.outputs.clone();
     outputs.values_mut()[3] ^= 1;
 
-    let node = |linear_index, fault| Some(Rejection::new(linear_place(full.graph, linear_index), fault));
+    // Where inputs and outputs are held against what was proved.
+    let at = |linear_index| match mode {
+        Mode::Revealed => Some(Rejection::new(linear_place(full.graph, linear_index), Fault::Product)),
+        Mode::Succinct => Some(Rejection::new(Place::Columns, Fault::Columns)),
+    };
     let replays = [
         ("graph", Statement { graph: &renamed, ..full }, None),
         ("weights", Statement { weights: &root, ..full }, Some(Rejection::new(Place::Opening, Fault::Path))),
         ("server", Statement { server: "t", ..full }, None),
         ("session", Statement { session: &[8; 32], ..full }, None),
-        ("inputs", Statement { inputs: &inputs, ..full }, node(0, Fault::Product)),
-        ("outputs", Statement { outputs: &outputs, ..full }, node(1, Fault::Product)),
+        ("inputs", Statement { inputs: &inputs, ..full }, at(0)),
+        ("outputs", Statement { outputs: &outputs, ..full }, at(1)),
     ];
     let mut labels = absorbed(&full);
     labels.retain(|label| *label != "batch");
@@ -253,8 +269,12 @@ fn replay_under_a_transcript_that_forgets_one_label_succeeds_where_nothing_else_
         assert_eq!(verdict, forgotten, "{label} forgotten");
         let proof = honest.model.prove_statement(MerlinCoins::new(), &full, &honest.trace).unwrap();
         let rejection = verify(&replay, &proof).unwrap_err();
-        assert_eq!(rejection.place, linear_place(replay.graph, 0), "{label}");
-        assert_eq!(rejection.fault, Fault::Product, "{label}");
+        // The first check after the first coin.
+        let first = match mode {
+            Mode::Revealed => Rejection::new(linear_place(replay.graph, 0), Fault::Product),
+            Mode::Succinct => Rejection::new(Place::Lookups, Fault::Fractions),
+        };
+        assert_eq!(rejection, first, "{label}");
     }
 }
 

@@ -17,13 +17,15 @@ use serin_verifier::commit::{Opener, Shape, merkle, open};
 use serin_verifier::layer::claims::{Claim, ClaimsProver};
 use serin_verifier::layer::linear::LinearProver;
 use serin_verifier::layer::revealed::{Prover, revealed};
-use serin_verifier::proof::Mode;
+use serin_verifier::layer::succinct::succinct;
+use serin_verifier::lookup::plan::Plan;
 use serin_verifier::rejection::{Fault, Place, Rejection};
 use serin_verifier::script::{Checking, Coins, MerlinCoins, Proving, Script};
 use serin_verifier::statement::Statement;
 use serin_verifier::sumcheck::Rounds;
 use serin_verifier::verify::{prove_revealed, verify, verify_with};
 
+use super::forger::Told;
 use super::{linear_place, model, rebuilt};
 use crate::world::{Net, SESSION, batch};
 
@@ -137,17 +139,33 @@ fn name(fault: &Fault) -> &'static str {
         Fault::Weights => "weights",
         Fault::Column { .. } => "column",
         Fault::Path => "path",
+        Fault::Lookup => "lookup",
+        Fault::Fractions => "fractions",
+        Fault::Columns => "columns",
         _ => "other",
     }
 }
 
 /// The verifier with one check left out.
 fn believed_without(check: &'static str, statement: &Statement<'_>, proof: &[u8]) -> Result<(), Rejection> {
+    believed(check, statement, statement.plan()?.as_ref(), proof)
+}
+
+/// The same under a plan of one's own.
+pub(super) fn believed(
+    skipped: &'static str,
+    statement: &Statement<'_>,
+    plan: Option<&Plan>,
+    proof: &[u8],
+) -> Result<(), Rejection> {
     let layout = statement.check()?;
-    let inner = Checking::new(MerlinCoins::new(), Mode::Revealed.header(), proof)?;
-    let mut script = Weakened { inner, skipped: check, queries: None };
+    let inner = Checking::new(MerlinCoins::new(), statement.mode.header(), proof)?;
+    let mut script = Weakened { inner, skipped, queries: None };
     statement.absorb(&mut script);
-    revealed(&mut script, statement, &layout, None)?;
+    match plan {
+        None => revealed(&mut script, statement, &layout, None)?,
+        Some(plan) => succinct(&mut script, statement, &layout, plan, None)?,
+    }
     script.inner.finish().map(drop)
 }
 
@@ -197,23 +215,6 @@ impl<S: Script> Script for Weakened<S> {
     }
 }
 
-/// Merlin, but claims are merged with γ = 1.
-struct MergedByOne(MerlinCoins);
-
-impl Coins for MergedByOne {
-    fn absorb(&mut self, label: &'static str, bytes: &[u8]) {
-        self.0.absorb(label, bytes);
-    }
-
-    fn squeeze(&mut self, label: &'static str, out: &mut [u8]) {
-        self.0.squeeze(label, out);
-        if label == "merge" {
-            out.fill(0);
-            out[0] = 1;
-        }
-    }
-}
-
 #[test]
 fn claims_that_cancel_believed_when_merged_by_one_rejected_by_a_drawn_gamma() {
     let two = Two::new();
@@ -221,7 +222,7 @@ fn claims_that_cancel_believed_when_merged_by_one_rejected_by_a_drawn_gamma() {
     let [w, v] = [Witness::new(&two.committed, &traces[0]), Witness::new(&two.used, &traces[1])];
     let cheat = Mixed { nodes: &v, merging: &w, row: &w, columns: &w };
     let statement = two.statement();
-    let by_one = || MergedByOne(MerlinCoins::new());
+    let by_one = || Told::new(&[("merge", [1, 0])]);
     let proof = prove_revealed(by_one(), &statement, &cheat).unwrap();
     verify_with(by_one(), &statement, &proof).expect("with γ = 1 two wrong claims cancel");
     let proof = prove_revealed(MerlinCoins::new(), &statement, &cheat).unwrap();
@@ -238,15 +239,19 @@ struct Damaged<'a> {
 impl<'a> Damaged<'a> {
     fn new(whole: &'a dyn Opener, shape: Shape, damaged: usize) -> Self {
         let mut new = Self { whole, damaged, tree: Vec::new() };
-        let leaves = (0..shape.codeword()).map(|at| merkle::leaf(&new.columns(&[at])));
-        let mut level: Vec<Digest> = leaves.collect();
-        for _ in 0..shape.depth() {
-            let next = level.chunks_exact(2).map(|pair| merkle::node(&pair[0], &pair[1])).collect();
-            new.tree.push(std::mem::replace(&mut level, next));
-        }
-        new.tree.push(level);
+        new.tree = tree(shape, |at| new.columns(&[at]));
         new
     }
+}
+
+/// The Merkle tree over a code's columns, leaves first.
+pub(super) fn tree(shape: Shape, column: impl Fn(usize) -> Vec<Fp>) -> Vec<Vec<Digest>> {
+    let mut levels = vec![(0..shape.codeword()).map(|at| merkle::leaf(&column(at))).collect::<Vec<_>>()];
+    for level in 0..shape.depth() {
+        let next = levels[level].chunks_exact(2).map(|pair| merkle::node(&pair[0], &pair[1])).collect();
+        levels.push(next);
+    }
+    levels
 }
 
 impl Opener for Damaged<'_> {

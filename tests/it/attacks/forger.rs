@@ -25,7 +25,7 @@ use serin_verifier::commit::Opener;
 use serin_verifier::layer::claims::{Claim, ClaimsProver};
 use serin_verifier::layer::linear::LinearProver;
 use serin_verifier::layer::revealed::Prover;
-use serin_verifier::script::Coins;
+use serin_verifier::script::{Coins, MerlinCoins};
 use serin_verifier::sumcheck::Rounds;
 
 /// Coins that depend on how many were drawn, and on nothing that was said.
@@ -52,6 +52,37 @@ impl Coins for Frozen {
         self.draws += 1;
         for chunk in out.chunks_mut(8) {
             chunk.copy_from_slice(&words.next_word().to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// Labels, and the limbs of their coin.
+pub(super) type Known = &'static [(&'static str, [u64; 2])];
+
+/// Merlin, but for some labels whose coins are known beforehand.
+pub(super) struct Told {
+    merlin: MerlinCoins,
+    known: Known,
+}
+
+impl Told {
+    pub(super) fn new(known: Known) -> Self {
+        Self { merlin: MerlinCoins::new(), known }
+    }
+}
+
+impl Coins for Told {
+    fn absorb(&mut self, label: &'static str, bytes: &[u8]) {
+        self.merlin.absorb(label, bytes);
+    }
+
+    fn squeeze(&mut self, label: &'static str, out: &mut [u8]) {
+        self.merlin.squeeze(label, out);
+        if let Some((_, coin)) = self.known.iter().find(|(known, _)| *known == label) {
+            out.fill(0);
+            for (limb, v) in out.chunks_exact_mut(16).zip(coin.iter().cycle()) {
+                limb[..8].copy_from_slice(&v.to_le_bytes());
+            }
         }
     }
 }
@@ -117,8 +148,8 @@ impl ClaimsProver for Forger<'_> {
 }
 
 /// Honest rounds, but for the first.
-struct Patched<R: ?Sized> {
-    honest: Box<R>,
+pub(super) struct Patched<R: ?Sized> {
+    pub(super) honest: Box<R>,
     /// What the first g(0) is moved by.
     patch: Option<Ext>,
 }
@@ -126,7 +157,11 @@ struct Patched<R: ?Sized> {
 impl<R: ?Sized> Patched<R> {
     /// Rounds for a claim that is `delta` more than the tables' sum, if the first round's coin is Frozen's `draw`.
     fn new(honest: Box<R>, delta: Ext, draw: usize) -> Self {
-        let r = Frozen::coin(draw);
+        Self::knowing(honest, delta, Frozen::coin(draw))
+    }
+
+    /// The same if the first round's coin is `r`.
+    pub(super) fn knowing(honest: Box<R>, delta: Ext, r: Ext) -> Self {
         let one = field::lift(field::from_i64(1));
         Self { honest, patch: Some(-delta * r / (one - r - r)) }
     }
