@@ -9,6 +9,7 @@ use serin_circuits::tensor::{Range, Tensor};
 use serin_circuits::weights::{LinearWeights, Weights, accumulator_range, decode_model, encode_model};
 use serin_datasets::synthetic::SplitMix64;
 use serin_verifier::proof::Mode;
+use serin_verifier::statement::Statement;
 use serin_verifier::verify::verify;
 
 use crate::world::SESSION;
@@ -178,8 +179,10 @@ proptest! {
         let trace = model.infer(&inputs);
         prop_assert_eq!(trace.output(), &reference::infer(model.graph(), model.weights(), inputs.clone()));
         prop_assert!(trace.output().first_outside(model.graph().output().range).is_none());
-        let proof = model.prove("s", &SESSION, &inputs, &trace, Mode::Revealed).unwrap();
-        let statement = model.statement("s", &SESSION, &inputs, trace.output());
-        prop_assert!(verify(&statement, &proof).is_ok(), "{:?}", verify(&statement, &proof));
+        for mode in Mode::ALL {
+            let proof = model.prove("s", &SESSION, &inputs, &trace, mode).unwrap();
+            let statement = Statement { mode, ..model.statement("s", &SESSION, &inputs, trace.output()) };
+            prop_assert!(verify(&statement, &proof).is_ok(), "{:?}", verify(&statement, &proof));
+        }
     }
 }

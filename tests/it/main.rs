@@ -8,6 +8,7 @@ mod attacks;
 mod audit;
 mod bad_input;
 mod cli;
+mod ends;
 mod extremes;
 mod protocols;
 mod real_models;

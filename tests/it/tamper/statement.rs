@@ -19,7 +19,7 @@ fn mlp() -> Net {
 
 #[test]
 fn statement_with_any_field_changed_rejected() {
-    Mode::ALL.map(any_field_changed_rejected);
+    Mode::ALL.into_iter().for_each(any_field_changed_rejected);
 }
 
 fn any_field_changed_rejected(mode: Mode) {
