@@ -14,5 +14,6 @@ mod protocols;
 mod real_models;
 mod regression;
 mod session;
+mod soundness;
 mod tamper;
 mod world;

@@ -5,6 +5,7 @@
 
 use serin::prover::Model;
 use serin_circuits::field::{Fp, MODULUS, from_i64};
+use serin_circuits::gates::Gate;
 use serin_circuits::relation::clamp::Lookup;
 use serin_circuits::relation::table::Table;
 use serin_circuits::weights::Weights;
@@ -270,5 +271,53 @@ fn explicit_witness_of_the_truth_proved_as_by_the_server() {
         let proof = witness.prove(MerlinCoins::new(), &statement);
         let served = scene.model.prove("s", &SESSION, &scene.inputs, &scene.trace, Mode::Succinct).unwrap();
         assert!(proof == served, "one statement, one transcript, one proof");
+    }
+}
+
+/// A witness is unique on real samples: any change of any committed cell, with all that follows from it, is found.
+#[test]
+fn any_cell_of_a_witness_changed_caught_by_the_look_ups() {
+    for scene in [Scene::mlp(), Scene::pool(), Scene::split()] {
+        let caught = |mut witness: Explicit<'_>, what: &str| {
+            let outputs = witness.outputs();
+            let statement = scene.statement(&outputs);
+            if statement.check().is_err() {
+                return;
+            }
+            let proof = witness.prove(MerlinCoins::new(), &statement);
+            assert_eq!(verify(&statement, &proof).unwrap_err(), not_in_its_table(), "{what}");
+        };
+        let half = from_i64(1) / from_i64(2);
+        for step in &scene.plan.steps {
+            let (width, columns) = (1 << scene.plan.batch_bits(), step_columns(&scene.plan, step));
+            for at in (0..step.len * width).step_by(3).filter(|at| at % width < scene.plan.batch) {
+                for column in 0..columns {
+                    let change = [from_i64(1), from_i64(-1), half][(at + column) % 3];
+                    let mut seen = 0;
+                    let witness = scene.witness(&scene.plan, &mut |made, cells| {
+                        if made.value == step.value {
+                            cells[column] += if seen == at { change } else { Fp::default() };
+                            seen += 1;
+                        }
+                    });
+                    caught(witness, &format!("value {}, cell {at} of column {column}", step.value));
+                }
+            }
+        }
+        let counts = scene.plan.tables[0].column << scene.plan.batch_bits();
+        let all = scene.plan.columns << scene.plan.batch_bits();
+        for at in (counts..all).step_by((all - counts) / 40 + 1) {
+            let mut witness = scene.witness(&scene.plan, &mut |_, _| ());
+            witness.columns[at] += half;
+            caught(witness, &format!("multiplicity {}", at - counts));
+        }
+    }
+}
+
+/// Committed columns of a step.
+fn step_columns(plan: &Plan, step: &Step) -> usize {
+    match &plan.gates.values()[step.value].gate {
+        Gate::Clamp { clamp, .. } => clamp.columns(),
+        _ => 0,
     }
 }
