@@ -2,15 +2,17 @@
 //!
 //! Flipping bytes does not test Fiat–Shamir: a verifier that binds all but the answer rejects every flip and still lets a
 //! forger choose the answer last. So for each thing a proof binds there is a forgery here that is *believed* under frozen
-//! coins ([`forger`], for `succinct` [`known`]) and rejected under merlin, and for each label absorbed a replay under a transcript that
-//! forgets it. What each check of the sub-protocols holds off: [`checks`]; and in `succinct` each look-up: [`lies`], [`padding`], by a
-//! prover who proves any [`witness`].
+//! coins ([`forger`]; coin by coin in `succinct`: [`known`]) and rejected under merlin; for each label absorbed a replay under a
+//! transcript that forgets it, and for messages a second run ([`replayed`]). What each check of the sub-protocols holds off:
+//! [`checks`]; what each look-up of `succinct` does: [`lies`] and [`padding`], by a prover of any [`witness`]; what comes of the
+//! fast prover in bad hands: [`server`].
 
 mod checks;
 mod forger;
 mod known;
 mod lies;
 mod padding;
+mod replayed;
 mod scene;
 mod server;
 mod witness;

@@ -13,9 +13,9 @@
 //! | round, in a node | patches the sum over its accumulators |
 //! | answer, join and round | patches the sum over the columns |
 //!
-//! Not here: "merge" and the positions of the opened columns, which are the weights' own and stand in [`super::checks`] (one text serves
-//! both commitments); the rounds of a linear node and of the merging ([`super::forger`] patches them alike). The leaf's coin and λ differ
-//! from layer to layer in place only: one layer stands for all.
+//! Not here: "merge" and the positions of the opened columns, which stand in [`super::checks`] (one text serves both commitments; to use
+//! positions known beforehand a forger would have to know the point of the opening too); the rounds of a linear node and of the merging,
+//! which [`super::forger`] patches alike. One layer of the fraction tree stands for all.
 
 use serin_circuits::field::{Ext, Fp, ext, from_i64, lift};
 use serin_circuits::poly::eq_table;
@@ -23,10 +23,9 @@ use serin_circuits::tensor::Tensor;
 use serin_verifier::lookup::fractions::{Fractions, Layers};
 use serin_verifier::lookup::plan::Fingerprint;
 use serin_verifier::rejection::{Fault, Place, Rejection};
-use serin_verifier::script::{MerlinCoins, Proving, Script};
+use serin_verifier::script::MerlinCoins;
 use serin_verifier::verify::{verify, verify_with};
 
-use super::Forgetful;
 use super::forger::{Known, Told};
 use super::linear_place;
 use super::scene::{Scene, not_in_its_table};
@@ -63,27 +62,24 @@ fn assert_believed_only_when_known(
     assert_eq!(verify(&statement, &proof).unwrap_err(), expected, "{known:?}");
 }
 
-/// One result too great by one, in a sum of fractions grown by `grow`.
-fn one_more(
-    scene: &Scene,
-    grow: impl Fn(Vec<Ext>, Vec<Ext>) -> Box<dyn Fractions> + 'static,
-) -> Explicit<'_> {
+/// One result too great by one.
+pub(super) fn one_more(scene: &Scene) -> Explicit<'_> {
     let value = scene.plan.steps[0].value;
-    let mut witness = scene.lied(&scene.plan, &|made, cells| {
+    scene.lied(&scene.plan, &|made, cells| {
         cells[0] += from_i64(1);
         made.value == value && (2..100).contains(&signed(cells[0]))
-    });
-    witness.grow = Box::new(grow);
-    witness
+    })
 }
 
+/// One result too great by one, in a sum of fractions grown by `grow`.
 fn assert_sum_forged_by(
     known: Known,
     expected: Rejection,
     grow: impl Fn(Vec<Ext>, Vec<Ext>) -> Box<dyn Fractions> + 'static,
 ) {
     let scene = Scene::mlp();
-    let mut witness = one_more(&scene, grow);
+    let mut witness = one_more(&scene);
+    witness.grow = Box::new(grow);
     let outputs = witness.outputs();
     assert_believed_only_when_known(&scene, &mut witness, &outputs, known, expected);
 }
@@ -122,7 +118,7 @@ fn leaf_forged_by_whoever_knows_its_coin_rejected_under_merlin() {
 }
 
 /// Two multiplicities altered so that the sum is zero at these α and β.
-fn balance(scene: &Scene, witness: &mut Explicit<'_>, fingerprint: &Fingerprint) {
+pub(super) fn balance(scene: &Scene, witness: &mut Explicit<'_>, fingerprint: &Fingerprint) {
     let [p, q] = witness.leaves(fingerprint);
     let [sum, of] = Layers::new(p, q.clone()).root();
     let placed = scene.plan.tables[0];
@@ -135,36 +131,14 @@ fn balance(scene: &Scene, witness: &mut Explicit<'_>, fingerprint: &Fingerprint)
     cells.iter_mut().zip(multiplicities).for_each(|(cell, m)| *cell += m);
 }
 
-fn grown(p: Vec<Ext>, q: Vec<Ext>) -> Box<dyn Fractions> {
-    Box::new(Layers::new(p, q))
-}
-
 #[test]
 fn multiplicities_forged_by_whoever_knows_alpha_and_beta_rejected_under_merlin() {
     let scene = Scene::mlp();
-    let mut witness = one_more(&scene, grown);
+    let mut witness = one_more(&scene);
     balance(&scene, &mut witness, &Fingerprint::new(coin(), coin() * coin()));
     let outputs = witness.outputs();
     let known: Known = &[("alpha", COIN), ("beta", SQUARE)];
     assert_believed_only_when_known(&scene, &mut witness, &outputs, known, not_in_its_table());
-}
-
-#[test]
-fn multiplicities_forged_under_a_transcript_that_forgets_the_columns() {
-    let scene = Scene::mlp();
-    let mut witness = one_more(&scene, grown);
-    let outputs = witness.outputs();
-    let statement = scene.statement(&outputs);
-    let forgetful = || Forgetful::new("columns");
-    // The coins do not depend on what is committed, so it is chosen after them.
-    let mut script = Proving::new(forgetful(), statement.mode.header().as_bytes());
-    statement.absorb(&mut script);
-    let fingerprint = Fingerprint::new(script.coin("alpha"), script.coin("beta"));
-    balance(&scene, &mut witness, &fingerprint);
-    let proof = witness.prove(forgetful(), &statement);
-    verify_with(forgetful(), &statement, &proof).unwrap();
-    let proof = witness.prove(MerlinCoins::new(), &statement);
-    assert_eq!(verify(&statement, &proof).unwrap_err(), not_in_its_table());
 }
 
 /// With β = 1 the fingerprint of (q, out) is q + out: (−d, d + 2) is taken for (1, 1).
@@ -186,7 +160,7 @@ fn tuple_of_another_rows_sum_believed_with_beta_one_rejected_under_merlin() {
 }
 
 /// The truth's answers, one changed.
-fn altered(scene: &Scene, at: usize) -> Tensor {
+pub(super) fn altered(scene: &Scene, at: usize) -> Tensor {
     let mut outputs = scene.trace.output().clone();
     outputs.values_mut()[at] += 1000;
     outputs

@@ -8,11 +8,13 @@ use serin_circuits::field::{Fp, MODULUS, from_i64};
 use serin_circuits::gates::Gate;
 use serin_circuits::relation::clamp::Lookup;
 use serin_circuits::relation::table::Table;
+use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Weights;
 use serin_verifier::lookup::plan::{Plan, Step};
 use serin_verifier::proof::Mode;
 use serin_verifier::rejection::{Fault, Place, Rejection};
 use serin_verifier::script::MerlinCoins;
+use serin_verifier::statement::Statement;
 use serin_verifier::verify::verify;
 
 use super::checks::believed;
@@ -259,6 +261,28 @@ fn answers_exchanged_caught_by_the_columns() {
         let proof = scene.witness(&scene.plan, &mut |_, _| ()).prove(MerlinCoins::new(), &statement);
         assert_eq!(verify(&statement, &proof).unwrap_err(), Rejection::new(Place::Columns, Fault::Columns));
         believed("columns", &statement, Some(&scene.plan), &proof).unwrap();
+    }
+}
+
+/// The honest witness, shown for another question or answer.
+#[test]
+fn any_entry_of_question_or_answer_changed_caught_by_the_columns() {
+    for scene in [Scene::mlp(), Scene::pool(), Scene::split()] {
+        let mut witness = scene.witness(&scene.plan, &mut |_, _| ());
+        let mut caught = |inputs: &Tensor, outputs: &Tensor| {
+            let statement = Statement { inputs, ..scene.statement(outputs) };
+            let proof = witness.prove(MerlinCoins::new(), &statement);
+            let expected = Rejection::new(Place::Columns, Fault::Columns);
+            assert_eq!(verify(&statement, &proof).unwrap_err(), expected);
+        };
+        let changed = |tensor: &Tensor, at: usize| {
+            let mut tensor = tensor.clone();
+            tensor.values_mut()[at] += if tensor.values()[at] > 0 { -1 } else { 1 };
+            tensor
+        };
+        let [inputs, outputs] = [&scene.inputs, scene.trace.output()];
+        (0..inputs.values().len()).for_each(|at| caught(&changed(inputs, at), outputs));
+        (0..outputs.values().len()).for_each(|at| caught(inputs, &changed(outputs, at)));
     }
 }
 

@@ -8,6 +8,7 @@ use serin_verifier::script::MerlinCoins;
 use serin_verifier::verify::verify;
 
 use super::checks::believed;
+use super::known::one_more;
 use super::scene::{Scene, not_in_its_table};
 use super::witness::{Explicit, Made, signed};
 use crate::world::Net;
@@ -32,15 +33,6 @@ fn cell(scene: &Scene, placed: &Placed, row: usize) -> usize {
 
 fn clamp_table(scene: &Scene) -> Placed {
     *scene.plan.tables.iter().find(|placed| matches!(placed.table, Table::Clamp { .. })).unwrap()
-}
-
-/// One result too great by one.
-fn one_more(scene: &Scene) -> Explicit<'_> {
-    let value = scene.plan.steps[0].value;
-    scene.lied(&scene.plan, &|made, cells| {
-        cells[0] += from_i64(1);
-        made.value == value && (2..100).contains(&signed(cells[0]))
-    })
 }
 
 #[test]
