@@ -3,19 +3,20 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use serin_circuits::graph::Port;
 use serin_circuits::tensor::Tensor;
 use serin_datasets::synthetic::SplitMix64;
 use serin_verifier::limits::MAX_BATCH;
+use serin_verifier::proof::Mode;
 
 use super::compile::Quantisation;
 use super::console::Console;
 use super::file::OnnxPath;
 use super::{Verdict, data};
 use crate::import::lower::Compiled;
-use crate::measure;
+use crate::measure::{self, Line};
 use crate::prover::Model;
 
 /// Measure inference, proving and verification of an ONNX model
@@ -31,23 +32,15 @@ pub(super) struct Bench {
     model: OnnxPath,
     #[command(flatten)]
     how: Quantisation,
-    /// What a proof reveals
-    #[arg(long, value_enum, default_value_t = Mode::Revealed)]
+    /// What a proof shows: revealed, every activation; succinct, none of them
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Revealed)]
     mode: Mode,
-    /// Batch sizes, as 1,64
+    /// Batch sizes, as 1,64; of several, the cost of one more query is told too
     #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1", value_parser = batch)]
     batch: Vec<usize>,
     /// Threads to compute on, 0 for one per core: one gives the plain cost, without idle workers' waiting
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
-}
-
-/// What a proof reveals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Mode {
-    /// Every activation
-    Revealed,
 }
 
 /// The figures of one batch size.
@@ -59,6 +52,9 @@ struct Figures {
     of_batch: measure::Batch,
     #[serde(flatten)]
     of_model: measure::Once,
+    /// Of all batches, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slope: Option<measure::Slope>,
 }
 
 impl Bench {
@@ -70,15 +66,21 @@ impl Bench {
         let (model, questions) = self.prepare()?;
         bar.set_message("measuring the commitment");
         let of_model = measure::once(&model);
-        let mut figures = Vec::new();
+        let mut measured = Vec::new();
         for &batch in &self.batch {
             bar.set_message(format!("measuring batches of {batch}"));
             let inputs = questions.batch(model.graph().input(), batch)?;
-            let of_batch = measure::batch(&model, &inputs).context("an honest batch was rejected")?;
-            let model = self.model.0.display().to_string();
-            figures.push(Figures { model, mode: self.mode, of_batch, of_model });
+            let of_batch = measure::batch(&model, &inputs, self.mode);
+            measured
+                .push(of_batch.with_context(|| format!("a batch of {batch} has no {} proof", self.mode))?);
         }
         bar.finish_and_clear();
+        let (slope, model) = (measure::slope(&measured), self.model.0.display().to_string());
+        let figures = measured.into_iter().map(|of_batch| {
+            let model = model.clone();
+            Figures { model, mode: self.mode, of_batch, of_model, slope }
+        });
+        let figures: Vec<_> = figures.collect();
         console.result(&figures, |figures| text(figures))?;
         Ok(Verdict::Accepted)
     }
@@ -139,6 +141,15 @@ fn text(figures: &[Figures]) -> String {
             "commit {:.6} s (once), open {:.6} s; CPU seconds over all threads",
             f.of_model.commit_cpu_s, f.of_model.open_cpu_s
         );
+        if let Some(slope) = f.slope {
+            let _ = writeln!(text, "{} costs of a batch, by least squares:", f.mode);
+            let lines = [("prove", slope.prove_cpu_s), ("verify", slope.verify_cpu_s)];
+            for (name, Line { fixed, per_query }) in lines {
+                let _ = writeln!(text, "  {name:<6}  {fixed:>12.6} s + {per_query:.9} s a query");
+            }
+            let Line { fixed, per_query } = slope.evidence_bytes;
+            let _ = writeln!(text, "  bytes   {fixed:>12.0} B + {per_query:.1} B a query");
+        }
     }
     text
 }

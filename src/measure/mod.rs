@@ -1,11 +1,11 @@
-//! What inference, proving and verifying one model cost, by batch size.
+//! What inference, proving and verifying one model cost in one mode, by batch size ([`batch`]), and what grows with it ([`slope`]).
 //!
 //! | figure | is |
 //! |---|---|
 //! | `infer_cpu_s` | the serving engine alone, on the whole batch |
 //! | `prove_cpu_s` | all that proving adds to it: keeping the trace, hashing the statement, the proof |
 //! | `verify_cpu_s` | the verifier on the whole batch |
-//! | `proof_bytes`, `activation_bytes` | the proof without the revealed activations, and these |
+//! | `proof_bytes`, `activation_bytes` | the proof without the revealed activations, and these: together all that travels besides the outputs |
 //! | `commit_cpu_s` | committing to the weights, once in a model's life |
 //! | `open_cpu_s` | the prover's work for one opening of the commitment at a random point |
 //! | `peak_rss_bytes` | the most memory held while this batch was measured, model and commitment included; Linux only |
@@ -14,6 +14,9 @@
 //! workers' waiting counts too: one thread gives the plain cost.
 
 pub mod clock;
+mod slope;
+
+pub use slope::{Line, Slope, slope};
 
 use serde::Serialize;
 use serin_circuits::field::{self, Ext};
@@ -24,6 +27,7 @@ use serin_datasets::synthetic::SplitMix64;
 use serin_verifier::commit::{Opener, Shape};
 use serin_verifier::proof::Mode;
 use serin_verifier::rejection::Rejection;
+use serin_verifier::statement::Statement;
 use serin_verifier::verify::verify;
 
 use crate::prover::Model;
@@ -64,17 +68,20 @@ pub fn once(model: &Model) -> Once {
     Once { commit_cpu_s: commit(model), open_cpu_s: open(model) }
 }
 
-/// Measures inference, proving and verification of a batch in the graph's input range.
-pub fn batch(model: &Model, inputs: &Tensor) -> Result<Batch, Rejection> {
+/// Measures inference, proving and verification in `mode` of a batch in the graph's input range.
+///
+/// # Errors
+/// [`Rejection`], if a batch of this size cannot be proved so.
+pub fn batch(model: &Model, inputs: &Tensor, mode: Mode) -> Result<Batch, Rejection> {
     reset_peak_memory();
     let trace = model.infer(inputs);
-    let statement = model.statement(SERVER, &SESSION, inputs, trace.output());
+    let statement = Statement { mode, ..model.statement(SERVER, &SESSION, inputs, trace.output()) };
     statement.check()?;
 
     let infer_cpu_s = cpu(|| (), |()| infer(model.graph(), model.weights(), inputs));
     let traced = cpu(|| (), |()| model.infer(inputs));
-    let prove = cpu(|| (), |()| model.prove(SERVER, &SESSION, inputs, &trace, Mode::Revealed));
-    let proof = model.prove(SERVER, &SESSION, inputs, &trace, Mode::Revealed)?;
+    let prove = cpu(|| (), |()| model.prove(SERVER, &SESSION, inputs, &trace, mode));
+    let proof = model.prove(SERVER, &SESSION, inputs, &trace, mode)?;
     let accepted = verify(&statement, &proof)?;
     let verify_cpu_s = cpu(|| (), |()| verify(&statement, &proof));
     Ok(Batch {

@@ -3,6 +3,9 @@
 //! The header names format, version, mode and suite (Goldilocks², the rate and columns of each commitment's Reed–Solomon code, SHA-256).
 //! Sizes are not written: every one follows from the statement ([`crate::script`]).
 
+use std::fmt;
+use std::str::FromStr;
+
 /// What a proof hides and how it treats non-linear nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,5 +35,39 @@ impl Mode {
             Mode::Revealed => "revealed",
             Mode::Succinct => "succinct",
         }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that no mode has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no mode `{0}`; choose revealed or succinct")]
+pub struct UnknownMode(pub String);
+
+impl FromStr for Mode {
+    type Err = UnknownMode;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMode> {
+        let named = Self::ALL.into_iter().find(|mode| mode.name() == name);
+        named.ok_or_else(|| UnknownMode(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mode_by_its_name_is_itself_and_by_another_refused() {
+        for mode in Mode::ALL {
+            assert_eq!(mode.to_string().parse(), Ok(mode));
+            assert!(mode.header().contains(&format!(" {mode} ")));
+        }
+        assert_eq!("Succinct".parse::<Mode>(), Err(UnknownMode("Succinct".into())));
     }
 }

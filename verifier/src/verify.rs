@@ -17,6 +17,8 @@ use crate::statement::Statement;
 /// A proof that was believed.
 #[derive(Clone, Debug)]
 pub struct Accepted {
+    /// How it was proved.
+    pub mode: Mode,
     /// What the proof is worth.
     pub soundness: Soundness,
     /// Every message of the proof, in order.
@@ -24,8 +26,11 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// Bytes of the proof that carry activations.
+    /// Bytes of the proof that carry activations; none in `succinct`.
     pub fn activation_bytes(&self) -> usize {
+        if self.mode == Mode::Succinct {
+            return 0;
+        }
         self.outline.iter().filter(|m| m.label == ACTIVATIONS).map(|m| m.bytes.len()).sum()
     }
 }
@@ -56,7 +61,7 @@ pub fn verify_with<C: Coins>(
             Soundness::succinct(statement.graph, &layout, plan)
         }
     };
-    Ok(Accepted { soundness, outline: script.finish()? })
+    Ok(Accepted { mode: statement.mode, soundness, outline: script.finish()? })
 }
 
 /// The prover's side of a `revealed` [`verify`]: the same text, with a witness. The statement must be true and within limits.
