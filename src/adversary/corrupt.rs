@@ -7,12 +7,11 @@ use serin_circuits::graph::{Graph, GraphError};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Weights;
 use serin_verifier::card::Card;
-use serin_verifier::proof::Mode;
 use serin_verifier::script::MerlinCoins;
 use serin_verifier::statement::Statement;
 
 use super::{Cheaper, Cheat, coarse, middle};
-use crate::protocol::{AnswerError, Answerer, Evidence, Host, Kind, Reply};
+use crate::protocol::{AnswerError, Answerer, Evidence, Host, Kind, Offer, Reply};
 use crate::prover::Model;
 use crate::prover::infer::{Trace, infer_altered, infer_traced};
 
@@ -112,25 +111,22 @@ impl Answerer for Corrupt {
         self.shown().graph()
     }
 
+    fn offer(&self) -> Offer {
+        self.shown().offer()
+    }
+
     fn answer(&self, kind: Kind, session: &[u8; 32], inputs: &Tensor) -> Result<Reply, AnswerError> {
         let replays = matches!(self.cheat, Cheat::Replay);
         if let Some(reply) = self.replayed(kind, inputs.batch()).filter(|_| replays) {
             return Ok(reply);
         }
         let Lie { outputs, trace } = self.lie(inputs);
-        let Card { server, weights, .. } = self.card();
-        let statement = Statement {
-            mode: Mode::Revealed,
-            graph: self.graph(),
-            weights,
-            server,
-            session,
-            inputs,
-            outputs: &outputs,
-        };
         let evidence = match kind {
             Kind::Plain => Evidence::None,
-            Kind::Proved => {
+            Kind::Proved(mode) => {
+                let (graph, Card { server, weights, .. }) = (self.graph(), self.card());
+                let statement =
+                    Statement { mode, graph, weights, server, session, inputs, outputs: &outputs };
                 Evidence::Proof(self.prover().prove_statement(MerlinCoins::new(), &statement, &trace)?)
             }
         };

@@ -4,18 +4,19 @@
 //! judged by the same client. It shows what the checks are for, in demonstrations and in tests; nothing here is of use against
 //! somebody else's check.
 //!
-//! | cheat | over `proved`, found by | over `plain`, found by |
-//! |---|---|---|
-//! | [`Cheat::Coarse`] | the opening of the weights | labelled canaries |
-//! | [`Cheat::Substitute`] | the last node | labelled canaries |
-//! | [`Cheat::Overclaim`] | labelled canaries *only*: the proof is true | labelled canaries |
-//! | [`Cheat::Logit`], [`Cheat::Swap`] | the last node | copies and canaries, with the odds of the mix |
-//! | [`Cheat::Weight`], [`Cheat::Activation`] | the middle linear node | copies and canaries, with the odds of the mix |
-//! | [`Cheat::Replay`] | the first linear node | copies and canaries, with the odds of the mix |
-//! | [`Cheat::Recognise`] | the last node | *nothing*: in the clear, a public canary hides nothing |
+//! | cheat | proved in `revealed`, found by | proved in `succinct`, found by | over `plain`, found by |
+//! |---|---|---|---|
+//! | [`Cheat::Coarse`] | the opening of the weights | the same | labelled canaries |
+//! | [`Cheat::Substitute`] | the last node | the activation claims | labelled canaries |
+//! | [`Cheat::Overclaim`] | labelled canaries *only*: the proof is true | the same | labelled canaries |
+//! | [`Cheat::Logit`], [`Cheat::Swap`] | the last node | the activation claims | copies and canaries, with the odds of the mix |
+//! | [`Cheat::Weight`], [`Cheat::Activation`] | the middle linear node | the same | copies and canaries, with the odds of the mix |
+//! | [`Cheat::Replay`] | the first linear node | the look-ups, or else the last linear node | copies and canaries, with the odds of the mix |
+//! | [`Cheat::Recognise`] | the last node | the activation claims | *nothing*: in the clear, a public canary hides nothing |
 //!
 //! "The last node" is where answers are held against the last linear node's weights, or, in a graph that ends in another operator,
-//! against what follows from the activations. Whoever is found is the server: [`Blame::Server`](serin_verifier::rejection::Blame).
+//! against what follows from the activations. In `succinct` nothing is recomputed: answers and activations are one sum, whose end is held
+//! against the committed columns. Whoever is found is the server: [`Blame::Server`](serin_verifier::rejection::Blame).
 
 mod cheaper;
 mod corrupt;
@@ -25,8 +26,9 @@ pub use corrupt::Corrupt;
 
 use std::fmt;
 
-use serin_circuits::graph::Graph;
+use serin_circuits::graph::{Graph, Op};
 use serin_circuits::tensor::Tensor;
+use serin_verifier::proof::Mode;
 use serin_verifier::rejection::{Fault, Place, Rejection};
 
 use crate::protocol::Kind;
@@ -101,26 +103,29 @@ impl fmt::Display for Catcher {
 impl Cheat {
     /// What finds it in a session of this kind over the promised `graph`.
     pub fn catcher(&self, kind: Kind, graph: &Graph) -> Catcher {
-        let middle = middle(graph);
-        let linear = |nth| Catcher::Proof(Rejection::new(place(graph, nth), Fault::Product));
-        match (kind, self) {
-            (_, Self::Overclaim(_)) | (Kind::Plain, Self::Coarse { .. } | Self::Substitute(_)) => {
-                Catcher::Canaries
+        let fault = |place, fault| Catcher::Proof(Rejection::new(place, fault));
+        let linear = |nth| fault(place(graph, nth), Fault::Product);
+        let last = graph.linears().count().saturating_sub(1);
+        let Some(mode) = kind.mode() else {
+            return match self {
+                Self::Coarse { .. } | Self::Substitute(_) | Self::Overclaim(_) => Catcher::Canaries,
+                Self::Recognise { .. } => Catcher::Nothing,
+                _ => Catcher::Mixing,
+            };
+        };
+        match (self, mode) {
+            (Self::Overclaim(_), _) => Catcher::Canaries,
+            (Self::Coarse { .. }, _) => fault(Place::Opening, Fault::Path),
+            (Self::Weight | Self::Activation { .. }, _) => linear(middle(graph)),
+            (Self::Replay, Mode::Revealed) => linear(0),
+            (Self::Replay, Mode::Succinct) if looks_up(graph) => fault(Place::Lookups, Fault::Fractions),
+            (Self::Replay, Mode::Succinct) => linear(last),
+            // What is left: true activations, false answers.
+            (_, Mode::Succinct) => fault(Place::Columns, Fault::Columns),
+            (_, Mode::Revealed) if graph.nodes().last().is_some_and(|node| node.op.linear().is_some()) => {
+                linear(last)
             }
-            (Kind::Plain, Self::Recognise { .. }) => Catcher::Nothing,
-            (Kind::Plain, _) => Catcher::Mixing,
-            (Kind::Proved, Self::Coarse { .. }) => {
-                Catcher::Proof(Rejection::new(Place::Opening, Fault::Path))
-            }
-            (Kind::Proved, Self::Weight | Self::Activation { .. }) => linear(middle),
-            (Kind::Proved, Self::Replay) => linear(0),
-            (Kind::Proved, Self::Substitute(_) | Self::Logit | Self::Swap | Self::Recognise { .. }) => {
-                let nodes = graph.nodes();
-                match nodes.last().and_then(|node| node.op.linear()) {
-                    Some(_) => linear(graph.linears().count().saturating_sub(1)),
-                    None => Catcher::Proof(Rejection::new(Place::Statement, Fault::Output { sample: 0 })),
-                }
-            }
+            (_, Mode::Revealed) => fault(Place::Statement, Fault::Output { sample: 0 }),
         }
     }
 
@@ -144,6 +149,11 @@ impl Cheat {
 /// The linear node in the middle, never the last of several.
 pub(crate) fn middle(graph: &Graph) -> usize {
     graph.linears().count().saturating_sub(1) / 2
+}
+
+/// Whether a graph has a node that is proved by look-ups.
+fn looks_up(graph: &Graph) -> bool {
+    graph.nodes().iter().any(|node| matches!(node.op, Op::Rescale { .. } | Op::MaxPool(_)))
 }
 
 fn place(graph: &Graph, nth_linear: usize) -> Place {

@@ -14,9 +14,10 @@ use serin_verifier::report::Report;
 use super::connect::Connect;
 use super::console::Console;
 use super::data::ReadingPath;
+use super::how::How;
 use super::mixing::{Mixed, Mixing};
 use super::{Verdict, data};
-use crate::protocol::{Kind, Protocol};
+use crate::protocol::Protocol;
 use crate::session::record::Recorder;
 use crate::session::{Outcome, Questions, Session, SessionError, Stage};
 
@@ -39,9 +40,8 @@ pub(super) struct Ask {
     mixing: Mixing,
     #[command(flatten)]
     reading: ReadingPath,
-    /// proved: with a proof that the committed model answered; plain: without
-    #[arg(long, default_value_t = Kind::Proved)]
-    protocol: Kind,
+    #[command(flatten)]
+    how: How,
     /// Append what was asked and answered to this record
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -87,14 +87,14 @@ pub(super) struct Caught {
 impl Ask {
     /// Asks.
     pub(super) fn run(self, console: &Console) -> Result<Verdict> {
-        let card = self.connect.card()?;
+        let (card, kind) = (self.connect.card()?, self.how.kind()?);
         let bar = console.doing("connecting");
-        let mut client = self.connect.open(self.protocol)?;
+        let mut client = self.connect.open(kind)?;
         let session = match Session::new(card, client.graph().clone()) {
             Ok(session) => session,
             Err(error) => return caught(console, error),
         };
-        let questions = self.questions(&session, client.max_batch())?;
+        let questions = self.questions(&session, client.max_batch()?)?;
         let mut record = Record::open(self.record.as_ref())?;
         let outcome =
             session.run(&mut client as &mut dyn Protocol, &questions, &mut record.recorder, &mut |stage| {

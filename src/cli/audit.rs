@@ -17,10 +17,10 @@ use super::ask::{Record, caught, said};
 use super::connect::{Connect, card};
 use super::console::{Console, warn};
 use super::data::{self, ReadingPath};
+use super::how::How;
 use super::mixing::{draw, terms};
 use crate::audit::{Audit, Campaign, CampaignError, Looks, audit};
 use crate::net::tls::Pin;
-use crate::protocol::Kind;
 use crate::session::Session;
 use crate::session::record::read;
 
@@ -55,9 +55,8 @@ pub(super) struct Inquiry {
     /// The most canaries in one batch
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
-    /// proved: with a proof that the committed model answered; plain: without
-    #[arg(long, default_value_t = Kind::Proved)]
-    protocol: Kind,
+    #[command(flatten)]
+    how: How,
     #[command(flatten)]
     reading: ReadingPath,
     /// Be assured of at least this accuracy, as 0.95; short of that the audit could not tell
@@ -97,14 +96,14 @@ impl Inquiry {
             tls_pin: self.tls_pin,
             timeout: self.timeout,
         };
-        let mut client = connect.open(self.protocol)?;
+        let mut client = connect.open(self.how.kind()?)?;
         let session = match Session::new(card, client.graph().clone()) {
             Ok(session) => session,
             Err(error) => return caught(console, error),
         };
         let encoder = self.reading.encoder(session.card(), session.graph().input())?;
         let canaries = draw(&pool, count, &encoder)?;
-        let batch = (self.batch as usize).min(client.max_batch());
+        let batch = (self.batch as usize).min(client.max_batch()?);
         let campaign = Campaign { session: &session, canaries, criteria, batch };
         let mut record = Record::open(self.record.as_ref())?;
         let bar = console.steps(count as u64);

@@ -6,11 +6,13 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serin_verifier::card::Card;
 use serin_verifier::limits::MAX_SERVER_NAME;
+use serin_verifier::proof::Mode;
 
 use super::Verdict;
 use super::accuracy::Accuracy;
-use super::console::Console;
+use super::console::{Console, warn};
 use super::{data, file};
+use crate::protocol::{Kind, Offer};
 use crate::prover::Model;
 
 /// Make the card that clients pin: graph digest, weight commitment, input range, claimed accuracy
@@ -44,6 +46,10 @@ impl Commit {
         let bar = console.doing("committing to the weights");
         let model = Model::new(graph, weights);
         bar.finish_and_clear();
+        if let Err(declined) = Offer::of(model.graph()).check(Kind::Proved(Mode::Succinct), 1, model.graph())
+        {
+            warn(declined);
+        }
         let reading = data::reading_digest(&self.model, model.graph().input())?;
         let card = Card::new(&self.server, model.graph(), *model.root(), self.accuracy.map(Accuracy::value))
             .with_reading(reading);

@@ -23,6 +23,7 @@ mod console;
 mod data;
 mod demo;
 mod file;
+mod how;
 mod inspect;
 mod mixing;
 mod plan;

@@ -7,14 +7,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serin_verifier::proof::Mode;
 
 use super::connect::card;
-use super::console::Console;
+use super::console::{Console, warn};
 use super::{Verdict, data};
 use crate::net::Timeouts;
 use crate::net::server::{Options, Server};
 use crate::net::tls::Identity;
-use crate::protocol::{Answerer, Host, serve_link};
+use crate::protocol::{Answerer, Host, Kind, serve_link};
 use crate::prover::Model;
 
 /// Answer questions, with proofs where asked for, until SIGINT or SIGTERM
@@ -48,6 +49,9 @@ pub(super) struct Serve {
     /// Of these, the most from one network address
     #[arg(long, value_name = "N", default_value_t = 32)]
     max_clients_per_network: usize,
+    /// Prove in this mode only: succinct never shows an activation. Questions that ask for the other are refused
+    #[arg(long, value_name = "MODE")]
+    mode: Option<Mode>,
     /// Samples taken at once; as many as memory should bear unless given
     #[arg(long, value_name = "N")]
     max_batch: Option<usize>,
@@ -92,6 +96,15 @@ impl Serve {
             Some(samples) => host.with_max_batch(samples),
             None => host,
         };
+        let host = match self.mode {
+            Some(mode) => host.with_mode(mode)?,
+            None => host,
+        };
+        if let Err(declined) = host.offer().check(Kind::Proved(Mode::Succinct), 1, host.graph())
+            && self.mode.is_none()
+        {
+            warn(declined);
+        }
         let pin = tls.as_ref().map(|identity| identity.pin().to_string());
         let server = Server::bind(&format!("{}:{}", self.host, self.port), self.options(tls))?;
         let stop = server.stop_handle();

@@ -6,7 +6,7 @@ use serin_verifier::card::Card;
 use serin_verifier::rejection::{Place, Rejection};
 use serin_verifier::statement::fits;
 
-use super::{Kind, OfferError, Protocol, ProtocolError, Reply, wire};
+use super::{Declined, Kind, Offer, OfferError, Protocol, ProtocolError, Reply, wire};
 use crate::net::{Channel, Meter, NetError, Step};
 
 /// A conversation with one server, in which batches are asked.
@@ -18,7 +18,7 @@ pub struct Client {
     kind: Kind,
     card: Card,
     graph: Graph,
-    max_batch: usize,
+    offer: Offer,
 }
 
 impl Client {
@@ -28,10 +28,10 @@ impl Client {
     /// [`ProtocolError::Net`] and [`ProtocolError::Offer`].
     pub fn open(mut channel: Box<dyn Channel>, kind: Kind) -> Result<Self, ProtocolError> {
         channel.send(Step::HELLO, &[])?;
-        let (card, max_batch) = wire::decode_card(&channel.receive(Step::CARD, wire::CARD_CAP)?)?;
+        let (card, offer) = wire::decode_card(&channel.receive(Step::CARD, wire::CARD_CAP)?)?;
         let graph = channel.receive(Step::GRAPH, wire::GRAPH_CAP)?;
         let graph = Graph::decode(&graph).map_err(OfferError::from)?;
-        Ok(Self { channel, kind, card, graph, max_batch })
+        Ok(Self { channel, kind, card, graph, offer })
     }
 
     /// The card that the server shows; whether it is the one you trust is for you to check.
@@ -44,9 +44,13 @@ impl Client {
         &self.graph
     }
 
-    /// The most samples the server takes at once.
-    pub fn max_batch(&self) -> usize {
-        self.max_batch
+    /// The most samples the server takes at once of the questions asked here.
+    ///
+    /// # Errors
+    /// [`Declined`], if it takes none.
+    pub fn max_batch(&self) -> Result<usize, Declined> {
+        self.offer.check(self.kind, 1, &self.graph)?;
+        Ok(self.offer.most(self.kind))
     }
 
     /// Asks differently from here on.
@@ -70,13 +74,10 @@ impl Protocol for Client {
 
     fn ask(&mut self, session: &[u8; 32], inputs: &Tensor) -> Result<Reply, ProtocolError> {
         let batch = inputs.batch();
-        if batch == 0 || batch > self.max_batch {
-            let text = format!("a batch of {batch} samples, where this server takes 1 to {}", self.max_batch);
-            return Err(ProtocolError::Question(text));
-        }
+        self.offer.check(self.kind, batch, &self.graph)?;
         fits(inputs, self.graph.input()).map_err(ProtocolError::Question)?;
+        let cap = wire::answer_cap(self.kind, &self.graph, batch)?;
         self.channel.send(Step::ASK, &wire::encode_ask(self.kind, session, inputs, &self.graph))?;
-        let cap = wire::answer_cap(self.kind, &self.graph, batch);
         let body = self.channel.receive(Step::ANSWER, cap)?;
         let reply = wire::decode_answer(self.kind, &body, &self.graph, batch);
         Ok(reply.map_err(|error| Rejection::new(Place::Statement, error))?)

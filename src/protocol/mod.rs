@@ -5,12 +5,13 @@
 //! | `wire` | the bytes of question and answer |
 //! | [`client`] | [`Client`]: the protocols `plain` and `proved` over one link |
 //! | [`server`] | [`Answerer`], who answers; [`Host`], who does so honestly; [`serve_link`], the conversation's other side |
+//! | [`offer`] | [`Offer`]: how many samples a server takes at once, by kind |
 //! | [`local`] | both sides in one process |
 //!
 //! ```text
 //! client                                   server
 //!   hello                            ─►
-//!                                    ◄─    card:   largest batch u64, card as JSON
+//!                                    ◄─    card:   largest batches, card as JSON
 //!                                    ◄─    graph
 //!   ask:    kind, session, batch, inputs ─►                                        } as often
 //!                                    ◄─    answer: outputs, and a proof if asked   } as liked
@@ -21,12 +22,14 @@
 
 pub mod client;
 pub mod local;
+pub mod offer;
 pub mod server;
 mod wire;
 
 pub use client::Client;
 pub use local::converse;
-pub use serin_verifier::record::{Evidence, Kind, UnknownKind};
+pub use offer::{Declined, Offer};
+pub use serin_verifier::record::{Evidence, Kind};
 pub use server::{AnswerError, Answerer, Host, ServeError, serve_link};
 
 use serin_circuits::codec::DecodeError;
@@ -40,11 +43,6 @@ use crate::net::{Meter, NetError};
 pub trait Protocol {
     /// Which way.
     fn kind(&self) -> Kind;
-
-    /// Its name.
-    fn name(&self) -> &'static str {
-        self.kind().name()
-    }
 
     /// Has `inputs`, in the graph's input range, answered for a session that the caller has drawn afresh.
     ///
@@ -76,6 +74,9 @@ pub enum ProtocolError {
     /// The question does not fit the model.
     #[error("{0}")]
     Question(String),
+    /// The server does not take it.
+    #[error(transparent)]
+    Declined(#[from] Declined),
     /// The server's card or graph is malformed.
     #[error("the server's offer is malformed: {0}; check that this is the server you mean")]
     Offer(#[from] OfferError),

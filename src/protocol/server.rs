@@ -1,7 +1,7 @@
 //! The server's side of a link.
 //!
-//! A question is decoded in context, and its inputs' range and the size of its batch are checked, before anything is inferred. A
-//! question that is not one is refused with its reason, and the conversation ended.
+//! A question is decoded in context, and its inputs' range, its kind and the size of its batch are checked, before anything is
+//! inferred. A question that is not one, or not one of this server's [`Offer`], is refused with its reason, and the conversation ended.
 
 use serin_circuits::codec::DecodeError;
 use serin_circuits::codec::Digest;
@@ -10,9 +10,8 @@ use serin_circuits::tensor::Tensor;
 use serin_verifier::card::Card;
 use serin_verifier::proof::Mode;
 use serin_verifier::rejection::Rejection;
-use serin_verifier::statement::most_samples;
 
-use super::{Evidence, Kind, Reply, wire};
+use super::{Declined, Evidence, Kind, Offer, Reply, wire};
 use crate::net::{Channel, NetError, Reason, Refusal, Step};
 use crate::prover::Model;
 
@@ -24,12 +23,10 @@ pub trait Answerer: Sync {
     /// The graph to show.
     fn graph(&self) -> &Graph;
 
-    /// The most samples taken at once.
-    fn max_batch(&self) -> usize {
-        most_taken(self.graph())
-    }
+    /// What it takes.
+    fn offer(&self) -> Offer;
 
-    /// Answers a batch of at most [`Answerer::max_batch`] samples in the graph's input range.
+    /// Answers a batch that is on offer, in the graph's input range.
     ///
     /// # Errors
     /// [`AnswerError`], when it cannot.
@@ -49,15 +46,15 @@ pub enum AnswerError {
 pub struct Host {
     model: Model,
     card: Card,
-    max_batch: usize,
+    offer: Offer,
 }
 
 impl Host {
     /// A host of `model`, under the name and with the accuracy that it claims.
     pub fn new(name: &str, model: Model, accuracy: Option<f64>) -> Self {
         let card = Card::new(name, model.graph(), *model.root(), accuracy);
-        let max_batch = most_taken(model.graph());
-        Self { model, card, max_batch }
+        let offer = Offer::of(model.graph());
+        Self { model, card, offer }
     }
 
     /// Its samples are prepared as a text with this digest says.
@@ -68,9 +65,18 @@ impl Host {
 
     /// Takes at most `samples` at once, if that is less than it would.
     #[must_use]
-    pub fn with_max_batch(mut self, samples: usize) -> Self {
-        self.max_batch = self.max_batch.min(samples);
-        self
+    pub fn with_max_batch(self, samples: usize) -> Self {
+        Self { offer: self.offer.limited(samples), ..self }
+    }
+
+    /// Proves in no other mode.
+    ///
+    /// # Errors
+    /// [`Declined`], if this model cannot be proved so.
+    pub fn with_mode(self, mode: Mode) -> Result<Self, Declined> {
+        let offer = self.offer.only(mode);
+        offer.check(Kind::Proved(mode), 1, self.model.graph())?;
+        Ok(Self { offer, ..self })
     }
 
     /// The model.
@@ -88,21 +94,17 @@ impl Answerer for Host {
         self.model.graph()
     }
 
-    fn max_batch(&self) -> usize {
-        self.max_batch
+    fn offer(&self) -> Offer {
+        self.offer
     }
 
     fn answer(&self, kind: Kind, session: &[u8; 32], inputs: &Tensor) -> Result<Reply, AnswerError> {
         let trace = self.model.infer(inputs);
         let evidence = match kind {
             Kind::Plain => Evidence::None,
-            Kind::Proved => Evidence::Proof(self.model.prove(
-                &self.card.server,
-                session,
-                inputs,
-                &trace,
-                Mode::Revealed,
-            )?),
+            Kind::Proved(mode) => {
+                Evidence::Proof(self.model.prove(&self.card.server, session, inputs, &trace, mode)?)
+            }
         };
         Ok(Reply { outputs: trace.output().clone(), evidence })
     }
@@ -117,6 +119,9 @@ pub enum ServeError {
     /// The client asked what no model can be asked.
     #[error("an unfit question was refused: {0}")]
     Question(#[from] DecodeError),
+    /// The client asked what is not on offer.
+    #[error("a question was refused: {0}")]
+    Declined(#[from] Declined),
     /// The batch could not be answered.
     #[error(transparent)]
     Answer(#[from] AnswerError),
@@ -130,19 +135,22 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`], unless the client ended it, by saying so or by hanging up between two questions.
 pub fn serve_link(channel: &mut dyn Channel, answerer: &dyn Answerer) -> Result<(), ServeError> {
-    let (graph, max_batch) = (answerer.graph(), answerer.max_batch());
+    let (graph, offer) = (answerer.graph(), answerer.offer());
     channel.receive(Step::HELLO, 0)?;
-    channel.send(Step::CARD, &wire::encode_card(answerer.card(), max_batch)?)?;
+    channel.send(Step::CARD, &wire::encode_card(answerer.card(), offer)?)?;
     channel.send(Step::GRAPH, &graph.encode())?;
-    let wanted = [(Step::ASK, wire::ask_cap(graph, max_batch)), (Step::GOODBYE, 0)];
+    let wanted = [(Step::ASK, wire::ask_cap(graph, offer.largest())), (Step::GOODBYE, 0)];
     loop {
         let body = match channel.receive_one_of(&wanted) {
             Ok((Step::GOODBYE, _)) | Err(NetError::Ended) => return Ok(()),
             Ok((_, body)) => body,
             Err(error) => return Err(error.into()),
         };
-        let ask = wire::decode_ask(&body, graph, max_batch).inspect_err(|error| {
+        let ask = wire::decode_ask(&body, graph, offer.largest()).inspect_err(|error| {
             let _ = channel.refuse(&Refusal::new(Reason::Unfit, error.to_string()));
+        })?;
+        offer.check(ask.kind, ask.inputs.batch(), graph).inspect_err(|declined| {
+            let _ = channel.refuse(&Refusal::new(Reason::Unfit, declined.to_string()));
         })?;
         let reply = answerer.answer(ask.kind, &ask.session, &ask.inputs).inspect_err(|_| {
             let _ = channel.refuse(&Refusal::new(Reason::Failed, "the batch could not be answered"));
@@ -150,13 +158,3 @@ pub fn serve_link(channel: &mut dyn Channel, answerer: &dyn Answerer) -> Result<
         channel.send(Step::ANSWER, &wire::encode_answer(&reply, graph))?;
     }
 }
-
-/// The most samples of this graph that a proof, and this server's memory, can take at once.
-fn most_taken(graph: &Graph) -> usize {
-    let ports = graph.nodes().iter().map(|node| node.output.len());
-    let widest = ports.chain([graph.input().len()]).max().unwrap_or(1);
-    (MAX_ENTRIES / widest.max(1)).min(most_samples(graph)).max(1)
-}
-
-/// Most entries of one tensor over a whole batch that a host takes by default: 256 MiB.
-const MAX_ENTRIES: usize = 1 << 26;

@@ -1,7 +1,7 @@
 //! The bytes of the conversation. Sizes come from the graph and the batch; every body is capped before it is received.
 //!
 //! ```text
-//! card:    largest batch u64 · length u64 · card as JSON
+//! card:    largest batch u64 of each kind, 0 where it is not offered · length u64 · card as JSON
 //! graph:   the graph's canonical bytes
 //! ask:     kind u8 · session [32] · batch u64 · inputs, packed at the input's range
 //! answer:  outputs, packed at the output's range · the proof, if one was asked for
@@ -13,9 +13,12 @@ use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
 use serin_verifier::card::Card;
 use serin_verifier::commit::Shape;
+use serin_verifier::layer::succinct;
 use serin_verifier::limits;
+use serin_verifier::lookup::plan::Plan;
+use serin_verifier::proof::Mode;
 
-use super::{Evidence, Kind, OfferError, Reply};
+use super::{Declined, Evidence, Kind, Offer, OfferError, Reply};
 
 /// Most bytes of a card message.
 pub(super) const CARD_CAP: usize = 1 << 16;
@@ -29,18 +32,24 @@ pub(super) struct Ask {
     pub(super) inputs: Tensor,
 }
 
-pub(super) fn encode_card(card: &Card, max_batch: usize) -> Result<Vec<u8>, serde_json::Error> {
+pub(super) fn encode_card(card: &Card, Offer(most): Offer) -> Result<Vec<u8>, serde_json::Error> {
     let mut w = Writer::new();
-    w.size(max_batch).bytes(&serde_json::to_vec(card)?);
+    for samples in most {
+        w.size(samples);
+    }
+    w.bytes(&serde_json::to_vec(card)?);
     Ok(w.finish())
 }
 
-pub(super) fn decode_card(body: &[u8]) -> Result<(Card, usize), OfferError> {
+pub(super) fn decode_card(body: &[u8]) -> Result<(Card, Offer), OfferError> {
     let mut r = Reader::new(body);
-    let max_batch = r.size("largest batch", limits::MAX_BATCH)?;
+    let mut offer = Offer([0; Kind::ALL.len()]);
+    for most in &mut offer.0 {
+        *most = r.size("largest batch", limits::MAX_BATCH)?;
+    }
     let card = serde_json::from_slice(r.bytes("card", CARD_CAP)?)?;
     r.finish()?;
-    Ok((card, max_batch))
+    Ok((card, offer))
 }
 
 /// Most bytes of a question of at most `max_batch` samples.
@@ -69,18 +78,30 @@ pub(super) fn decode_ask(body: &[u8], graph: &Graph, max_batch: usize) -> Result
     Ok(Ask { kind, session, inputs })
 }
 
-/// Most bytes of an answer to a batch: outputs and, in a proof, all accumulators, the sumchecks and the opening.
-pub(super) fn answer_cap(kind: Kind, graph: &Graph, batch: usize) -> usize {
-    let outputs = packed(graph.output(), batch);
-    if kind == Kind::Plain {
-        return outputs;
-    }
+/// Most bytes of an answer to a batch: outputs and the proof.
+///
+/// # Errors
+/// [`Declined`], if no such proof can be made.
+pub(super) fn answer_cap(kind: Kind, graph: &Graph, batch: usize) -> Result<usize, Declined> {
+    let layout = Layout::of(graph);
+    let proof = match kind {
+        Kind::Plain => 0,
+        Kind::Proved(Mode::Revealed) => revealed_cap(graph, &layout, batch),
+        Kind::Proved(Mode::Succinct) => {
+            let plan = Plan::of(graph, batch).map_err(Declined::Unprovable)?;
+            Mode::Succinct.header().len().saturating_add(succinct::cap(graph, &layout, &plan))
+        }
+    };
+    Ok(packed(graph.output(), batch).saturating_add(proof))
+}
+
+/// All accumulators, the sumchecks and the opening.
+fn revealed_cap(graph: &Graph, layout: &Layout, batch: usize) -> usize {
     let accumulators = graph.linears().filter_map(|(index, _)| graph.nodes().get(index));
     let accumulators = accumulators.fold(0usize, |sum, node| sum.saturating_add(packed(&node.output, batch)));
-    let layout = Layout::of(graph);
-    let opening = Shape::of(&layout).opening_cap();
+    let opening = Shape::of(layout).opening_cap();
     let sumchecks = (layout.places().len() + 1) * SUMCHECK_BYTES;
-    [outputs, accumulators, opening, sumchecks, SUMCHECK_BYTES].into_iter().fold(0, usize::saturating_add)
+    [accumulators, opening, sumchecks, SUMCHECK_BYTES].into_iter().fold(0, usize::saturating_add)
 }
 
 pub(super) fn encode_answer(reply: &Reply, graph: &Graph) -> Vec<u8> {
@@ -101,7 +122,7 @@ pub(super) fn decode_answer(
     let outputs = read_batch(&mut r, "outputs", batch, graph.output())?;
     let evidence = match kind {
         Kind::Plain => Evidence::None,
-        Kind::Proved => Evidence::Proof(r.raw(r.remaining(), "proof")?.to_vec()),
+        Kind::Proved(_) => Evidence::Proof(r.raw(r.remaining(), "proof")?.to_vec()),
     };
     r.finish()?;
     Ok(Reply { outputs, evidence })

@@ -35,77 +35,89 @@ fn references(host: &Host, inputs: Tensor) -> Canaries {
 }
 
 /// A proved session with few canaries: only the proof can find it out.
-fn proved(server: &Corrupt) -> Report {
-    ask(server, Kind::Proved, 12, 1, &labelled(server.card(), 4)).report
+fn proved(server: &Corrupt, mode: Mode) -> Report {
+    ask(server, Kind::Proved(mode), 12, 1, &labelled(server.card(), 4)).report
 }
 
-/// The rejection is the one the cheat names, its fault this one, and its blame the server's.
-fn assert_proof_rejected(cheat: Cheat, fault: &Fault) {
+/// In both modes the rejection is the one the cheat names, its fault this one (`revealed`, `succinct`), and its blame the server's.
+fn assert_proof_rejected(cheat: Cheat, faults: [&Fault; 2]) {
     let server = corrupt(cheat);
-    if matches!(server.cheat(), Cheat::Replay) {
-        assert_eq!(proved(&server).verdict, Verdict::Accepted);
+    for (mode, fault) in Mode::ALL.into_iter().zip(faults) {
+        if matches!(server.cheat(), Cheat::Replay) {
+            assert_eq!(proved(&server, mode).verdict, Verdict::Accepted);
+        }
+        let report = proved(&server, mode);
+        let name = server.cheat().name();
+        let Proof::Rejected(rejection) = &report.proof else { panic!("{name}, {mode}: {report}") };
+        let catcher = server.cheat().catcher(Kind::Proved(mode), server.graph());
+        assert!(catcher.is(rejection), "{name}, {mode}: {rejection} where {catcher} was expected");
+        assert_eq!(&rejection.fault, fault, "{name}, {mode}");
+        assert_eq!(
+            (report.verdict, report.blame),
+            (Verdict::Rejected, Some(Blame::Server)),
+            "{name}: {report}"
+        );
     }
-    let report = proved(&server);
-    let name = server.cheat().name();
-    let Proof::Rejected(rejection) = &report.proof else { panic!("{name}: {report}") };
-    let catcher = server.cheat().catcher(Kind::Proved, server.graph());
-    assert!(catcher.is(rejection), "{name}: {rejection} where {catcher} was expected");
-    assert_eq!(&rejection.fault, fault, "{name}");
-    assert_eq!((report.verdict, report.blame), (Verdict::Rejected, Some(Blame::Server)), "{name}: {report}");
 }
 
 #[test]
 fn coarse_weights_under_the_promised_commitment_rejected_at_the_opening() {
-    assert_proof_rejected(Cheat::Coarse { bits: 2 }, &Fault::Path);
+    assert_proof_rejected(Cheat::Coarse { bits: 2 }, [&Fault::Path; 2]);
 }
 
 #[test]
-fn cheaper_answers_under_the_promised_commitment_rejected_at_the_last_node() {
-    assert_proof_rejected(Cheat::Substitute(cheaper()), &Fault::Product);
+fn cheaper_answers_under_the_promised_commitment_rejected_where_answers_are_held() {
+    assert_proof_rejected(Cheat::Substitute(cheaper()), [&Fault::Product, &Fault::Columns]);
 }
 
 #[test]
-fn one_wrong_output_rejected_at_the_last_node() {
-    assert_proof_rejected(Cheat::Logit, &Fault::Product);
+fn one_wrong_output_rejected_where_answers_are_held() {
+    assert_proof_rejected(Cheat::Logit, [&Fault::Product, &Fault::Columns]);
 }
 
 #[test]
 fn one_altered_weight_rejected_at_its_node() {
-    assert_proof_rejected(Cheat::Weight, &Fault::Product);
+    assert_proof_rejected(Cheat::Weight, [&Fault::Product; 2]);
 }
 
 #[test]
 fn one_wrong_activation_rejected_at_its_node() {
-    assert_proof_rejected(Cheat::Activation { recomputed: false }, &Fault::Product);
-    assert_proof_rejected(Cheat::Activation { recomputed: true }, &Fault::Product);
+    assert_proof_rejected(Cheat::Activation { recomputed: false }, [&Fault::Product; 2]);
+    assert_proof_rejected(Cheat::Activation { recomputed: true }, [&Fault::Product; 2]);
 }
 
 #[test]
-fn replayed_answer_rejected_at_the_first_node() {
-    assert_proof_rejected(Cheat::Replay, &Fault::Product);
+fn replayed_answer_rejected_where_a_proof_begins() {
+    assert_proof_rejected(Cheat::Replay, [&Fault::Product, &Fault::Fractions]);
 }
 
 #[test]
-fn exchanged_answers_rejected_at_the_last_node() {
-    assert_proof_rejected(Cheat::Swap, &Fault::Product);
+fn exchanged_answers_rejected_where_answers_are_held() {
+    assert_proof_rejected(Cheat::Swap, [&Fault::Product, &Fault::Columns]);
 }
 
 #[test]
-fn server_that_recognises_canaries_rejected_at_the_last_node() {
+fn server_that_recognises_canaries_rejected_where_answers_are_held() {
     let known = labelled(digits_host().card(), 450).inputs;
-    assert_proof_rejected(Cheat::Recognise { known, cheaper: cheaper() }, &Fault::Product);
+    assert_proof_rejected(Cheat::Recognise { known, cheaper: cheaper() }, [&Fault::Product, &Fault::Columns]);
 }
 
 #[test]
 fn answer_of_the_same_questions_replayed_to_another_session_rejected() {
-    let (name, model) = models().into_iter().nth(2).unwrap();
-    let inputs = batch(model.graph(), 1, 4);
-    let server = Corrupt::new(Host::new(name, model, None), Cheat::Replay).unwrap();
-    let old = server.answer(Kind::Proved, &SESSION, &inputs).unwrap();
-    assert_eq!(server.answer(Kind::Proved, &[8; 32], &inputs).unwrap(), old);
-    assert!(verified(&server, &SESSION, &inputs, &old).is_ok());
-    let rejection = verified(&server, &[8; 32], &inputs, &old).unwrap_err();
-    assert!(server.cheat().catcher(Kind::Proved, server.graph()).is(&rejection), "{rejection}");
+    for kind in Mode::ALL.map(Kind::Proved) {
+        // Without look-ups, the succinct proof has another beginning.
+        for nth in [0, 2] {
+            let (name, model) = models().into_iter().nth(nth).unwrap();
+            let inputs = batch(model.graph(), 1, 4);
+            let server = Corrupt::new(Host::new(name, model, None), Cheat::Replay).unwrap();
+            let old = server.answer(kind, &SESSION, &inputs).unwrap();
+            assert_eq!(server.answer(kind, &[8; 32], &inputs).unwrap(), old);
+            assert!(verified(&server, kind, &SESSION, &inputs, &old).is_ok());
+            let rejection = verified(&server, kind, &[8; 32], &inputs, &old).unwrap_err();
+            let catcher = server.cheat().catcher(kind, server.graph());
+            assert!(catcher.is(&rejection), "{name}, {kind}: {rejection} where {catcher} was expected");
+        }
+    }
 }
 
 /// Each cheat against models of every op and shape class: the named catcher is the one that speaks.
@@ -117,24 +129,27 @@ fn cheats_on_every_model_rejected_where_their_catcher_says() {
             let inputs = batch(model.graph(), 3, 5);
             let truth = model.infer(&inputs).output().clone();
             let server = Corrupt::new(Host::new(name, model, None), cheat.clone()).unwrap();
-            let reply = server.answer(Kind::Proved, &SESSION, &inputs).unwrap();
-            if matches!(cheat, Cheat::Swap) && reply.outputs == truth {
-                continue; // All answers are the same: exchanging them is no lie.
+            for kind in Mode::ALL.map(Kind::Proved) {
+                let reply = server.answer(kind, &SESSION, &inputs).unwrap();
+                if matches!(cheat, Cheat::Swap) && reply.outputs == truth {
+                    continue; // All answers are the same: exchanging them is no lie.
+                }
+                let rejection = verified(&server, kind, &SESSION, &inputs, &reply).unwrap_err();
+                let catcher = cheat.catcher(kind, server.graph());
+                assert!(
+                    catcher.is(&rejection),
+                    "{} on {name}, {kind}: {rejection} where {catcher} was expected",
+                    cheat.name()
+                );
+                assert_eq!(rejection.blame(), Blame::Server);
             }
-            let rejection = verified(&server, &SESSION, &inputs, &reply).unwrap_err();
-            let catcher = cheat.catcher(Kind::Proved, server.graph());
-            assert!(
-                catcher.is(&rejection),
-                "{} on {name}: {rejection} where {catcher} was expected",
-                cheat.name()
-            );
-            assert_eq!(rejection.blame(), Blame::Server);
         }
     }
 }
 
 fn verified(
     server: &Corrupt,
+    kind: Kind,
     session: &[u8; 32],
     inputs: &Tensor,
     reply: &Reply,
@@ -142,7 +157,7 @@ fn verified(
     let Card { weights, server: name, .. } = server.card();
     let Evidence::Proof(proof) = &reply.evidence else { panic!("no proof") };
     let statement = Statement {
-        mode: Mode::Revealed,
+        mode: kind.mode().unwrap(),
         graph: server.graph(),
         weights,
         server: name,
@@ -157,13 +172,15 @@ fn verified(
 #[test]
 fn overclaiming_server_passes_its_proof_and_fails_its_canaries() {
     let server = corrupt(Cheat::Overclaim(cheaper()));
-    assert_eq!(server.cheat().catcher(Kind::Proved, server.graph()), Catcher::Canaries);
-    let unchecked =
-        ask(&server, Kind::Proved, 5, 1, &Canaries { inputs: Tensor::zeros(0, &[1, 8, 8]), truths: vec![] });
-    assert_eq!(unchecked.report.verdict, Verdict::Accepted, "{}", unchecked.report);
-    let report = ask(&server, Kind::Proved, 5, 1, &labelled(server.card(), 450)).report;
-    assert!(matches!(report.proof, Proof::Accepted { .. }), "{report}");
-    assert_fails_its_claim(&report);
+    for kind in Mode::ALL.map(Kind::Proved) {
+        assert_eq!(server.cheat().catcher(kind, server.graph()), Catcher::Canaries);
+        let none = Canaries { inputs: Tensor::zeros(0, &[1, 8, 8]), truths: vec![] };
+        let unchecked = ask(&server, kind, 5, 1, &none).report;
+        assert_eq!(unchecked.verdict, Verdict::Accepted, "{unchecked}");
+        let report = ask(&server, kind, 5, 1, &labelled(server.card(), 450)).report;
+        assert!(matches!(report.proof, Proof::Accepted { .. }), "{report}");
+        assert_fails_its_claim(&report);
+    }
 }
 
 fn assert_fails_its_claim(report: &Report) {
@@ -234,15 +251,30 @@ fn server_that_recognises_public_canaries_in_the_clear_passes() {
 #[test]
 fn missing_proof_rejected() {
     let host = digits_host();
-    let mut entry = ask(&host, Kind::Proved, 2, 1, &labelled(host.card(), 2)).entry;
-    entry.evidence = Evidence::None;
-    let report = judge(&entry).unwrap();
-    let Proof::Rejected(rejection) = &report.proof else { panic!("{report}") };
-    assert!(
-        matches!((&rejection.place, &rejection.fault), (Place::Proof, Fault::Malformed(_))),
-        "{rejection}"
-    );
-    assert_eq!(report.verdict, Verdict::Rejected);
+    for mode in Mode::ALL {
+        let mut entry = ask(&host, Kind::Proved(mode), 2, 1, &labelled(host.card(), 2)).entry;
+        entry.evidence = Evidence::None;
+        let report = judge(&entry).unwrap();
+        let Proof::Rejected(rejection) = &report.proof else { panic!("{report}") };
+        assert!(
+            matches!((&rejection.place, &rejection.fault), (Place::Proof, Fault::Malformed(_))),
+            "{rejection}"
+        );
+        assert_eq!(report.verdict, Verdict::Rejected);
+    }
+}
+
+/// Whoever rewrites the record to say another mode was asked has no proof of it.
+#[test]
+fn proof_of_another_mode_than_asked_rejected() {
+    let host = digits_host();
+    for mode in Mode::ALL {
+        let mut entry = ask(&host, Kind::Proved(mode), 2, 1, &labelled(host.card(), 2)).entry;
+        entry.protocol = Kind::Proved(Mode::ALL.into_iter().find(|other| *other != mode).unwrap());
+        let report = judge(&entry).unwrap();
+        let Proof::Rejected(rejection) = &report.proof else { panic!("{report}") };
+        assert_eq!(rejection.place, Place::Proof, "{rejection}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serin::session::record::Recorder;
 use serin::session::{Session, criteria};
 use serin_datasets::digits;
 use serin_verifier::canary::ledger::Standing;
+use serin_verifier::proof::Mode;
 use serin_verifier::record::Record;
 use serin_verifier::report::Verdict;
 
@@ -55,12 +56,18 @@ fn campaign_against_an_overclaiming_server_rejected_by_test_and_ledger() {
 
 #[test]
 fn audit_of_a_false_proof_rejected_and_its_batch_named() {
-    let (_, mut record) = campaign(&digits_host(), Kind::Proved);
-    assert_eq!(audit(&record.entries, Looks::Once).unwrap().proved, 5);
-    let last = record.entries.len() - 1;
-    record.entries[last].outputs.values_mut()[0] ^= 1;
-    let found = audit(&record.entries, Looks::Once).unwrap();
-    assert_eq!((found.verdict, found.proved, found.faults[0].batch), (Verdict::Rejected, 4, 4), "{found}");
+    for mode in Mode::ALL {
+        let (_, mut record) = campaign(&digits_host(), Kind::Proved(mode));
+        assert_eq!(audit(&record.entries, Looks::Once).unwrap().proved, 5);
+        let last = record.entries.len() - 1;
+        record.entries[last].outputs.values_mut()[0] ^= 1;
+        let found = audit(&record.entries, Looks::Once).unwrap();
+        assert_eq!(
+            (found.verdict, found.proved, found.faults[0].batch),
+            (Verdict::Rejected, 4, 4),
+            "{found}"
+        );
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The built program, as its users meet it: results, exit codes, files left behind.
 
+mod modes;
 mod reading;
 
 use std::fs;
@@ -154,8 +155,15 @@ fn session_with_an_honest_server_is_accepted_and_so_is_its_record() {
     let line = format!(
         "ask --card card.json --server {address} --tls-pin {pin} --queries digits:query --rows 0..6 --canaries digits:canary --record a.record"
     );
+    let few = format!("{line} --copies 1 --canary-count 5 --mode succinct");
+    let succinct = place.json(0, &few);
+    assert_eq!([&succinct["verdict"], &succinct["mode"]], ["accepted", "succinct"]);
+    assert_eq!(succinct["proof"]["activation_bytes"], 0);
     let report = place.json(0, &line);
-    assert_eq!(report["verdict"], "accepted");
+    assert_eq!(
+        [&report["verdict"], &report["protocol"], &report["mode"]],
+        ["accepted", "proved", "revealed"]
+    );
     assert_eq!(report["asked"]["queries"], 6);
     assert!(report["worth"]["mixing_bits"].as_f64().unwrap() >= 40.0);
     assert!(report["worth"]["proof_bits"].as_f64().unwrap() >= 100.0);
@@ -166,7 +174,14 @@ fn session_with_an_honest_server_is_accepted_and_so_is_its_record() {
 
     let verified = place.json(0, "verify a.record --card card.json");
     assert_eq!(verified["head"], report["record"]["head"]);
-    assert_eq!(verified["entries"][0]["session"], report["session"]);
+    assert_eq!(verified["entries"][0]["session"], succinct["session"]);
+    assert_eq!(verified["entries"][1]["session"], report["session"]);
+    let text = place.accepts("verify a.record --card card.json");
+    for said in ["proved (succinct)", "proved (revealed)", "batch columns 102.1", "and 0 B of activations"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let audit = place.json(0, "audit a.record --card card.json");
+    assert_eq!([&audit["batches"], &audit["proved"]], [2, 2]);
 
     // The same record under another card, noted under another head, altered, and cut short.
     place.accepts("commit digits.serin --server finch --accuracy 0.99 -o other.json");
@@ -228,40 +243,6 @@ fn audit_of_honest_and_overclaiming_servers_tells_them_apart() {
 }
 
 #[test]
-fn bench_of_two_batches_reports_every_figure_of_each() {
-    let place = Place::new();
-    place.put("cheap.onnx", digits::cheap_model());
-    let figures = place.json(0, "bench cheap.onnx --mode revealed --batch 1,33");
-    let figures = figures.as_array().unwrap();
-    assert_eq!([&figures[0]["batch"], &figures[1]["batch"]], [1, 33]);
-    for figure in figures {
-        assert_eq!([&figure["model"], &figure["mode"]], ["cheap.onnx", "revealed"]);
-        for time in ["infer_cpu_s", "prove_cpu_s", "verify_cpu_s", "commit_cpu_s", "open_cpu_s"] {
-            let seconds = figure[time].as_f64().unwrap();
-            assert!(seconds > 0.0 && seconds < 5.0, "{time} {seconds}");
-        }
-        assert!(figure["proof_bytes"].as_u64().unwrap() > 0);
-        assert!(figure["peak_rss_bytes"].is_null() || figure["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
-    }
-    let activations = |n: usize| figures[n]["activation_bytes"].as_u64().unwrap();
-    assert_eq!(activations(1), 33 * activations(0));
-}
-
-#[test]
-fn demo_accepts_the_honest_server_and_rejects_every_cheat() {
-    let place = Place::new();
-    let shown = place.json(0, "demo");
-    assert_eq!([&shown["verdict"], &shown["honest"]["verdict"]], ["accepted", "accepted"]);
-    assert!(shown["right"].as_u64().unwrap() >= 14);
-    let cheats = shown["cheats"].as_array().unwrap();
-    assert!(cheats.len() >= 10);
-    for cheat in cheats {
-        assert_eq!([&cheat["verdict"], &cheat["blame"]], ["rejected", "server"], "{cheat}");
-    }
-    assert_eq!(place.names(), ["digits.onnx"], "nothing is left behind");
-}
-
-#[test]
 fn bad_input_is_told_and_writes_nothing() {
     let place = Place::compiled();
     let model = place.bytes("digits.serin");
@@ -316,6 +297,14 @@ fn bad_input_is_told_and_writes_nothing() {
         ("audit --server 127.0.0.1:1 --card card.json", "--canaries"),
         ("bench digits.onnx --batch 0", "1 to"),
         ("bench unknown.onnx", "`Rely`"),
+        (
+            "ask --card card.json --server 127.0.0.1:1 --queries digits:query --mode short",
+            "revealed or succinct",
+        ),
+        (
+            "ask --card card.json --server 127.0.0.1:1 --queries digits:query --protocol plain --mode succinct",
+            "leave --mode away",
+        ),
         ("plan --queries 0", "at least one query"),
         ("plan --claim 0.9 --alternative 0.95", "must exceed"),
         ("plan", "required"),

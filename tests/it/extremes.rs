@@ -182,7 +182,7 @@ proptest! {
         for mode in Mode::ALL {
             let proof = model.prove("s", &SESSION, &inputs, &trace, mode).unwrap();
             let statement = Statement { mode, ..model.statement("s", &SESSION, &inputs, trace.output()) };
-            prop_assert!(verify(&statement, &proof).is_ok(), "{:?}", verify(&statement, &proof));
+            prop_assert!(verify(&statement, &proof).is_ok(), "{mode}: {:?}", verify(&statement, &proof));
         }
     }
 }

@@ -1,11 +1,18 @@
 //! Conformance: every protocol returns the reference engine's very integers, and honest proofs are accepted.
 
+use serin::protocol::offer::MAX_LEAVES;
+use serin::protocol::{Declined, Kind, Offer};
 use serin_circuits::reference;
+use serin_circuits::weights::Layout;
+use serin_verifier::commit::Shape;
+use serin_verifier::layer::succinct::cap;
+use serin_verifier::lookup::plan::Plan;
 use serin_verifier::proof::Mode;
+use serin_verifier::rejection::Place;
 use serin_verifier::statement::Statement;
 use serin_verifier::verify::verify;
 
-use crate::world::{SESSION, batch, models};
+use crate::world::{Net, SESSION, batch, models, square};
 
 #[test]
 fn proved_batch_of_every_model_returns_reference_integers_and_verifies() {
@@ -21,7 +28,45 @@ fn proved_batch_of_every_model_returns_reference_integers_and_verifies() {
                 let name = format!("{name}, batch {n}, {}", mode.name());
                 let accepted = verify(&statement, &proof).unwrap_or_else(|r| panic!("{name}: {r}"));
                 assert!(accepted.soundness.bits > 100.0, "{name}: {:?}", accepted.soundness);
+                assert!(mode == Mode::Revealed || accepted.activation_bytes() == 0, "{name}");
+                if let Some(plan) = statement.plan().unwrap() {
+                    let layout = Layout::of(model.graph());
+                    // The cap counts every message exactly, but for the two openings, for which it has caps.
+                    let opened = ["row", "columns", "path"];
+                    let opening = accepted.outline.iter().filter(|m| {
+                        opened.contains(&m.label) && matches!(m.place, Place::Opening | Place::ColumnsOpening)
+                    });
+                    let opening: usize = opening.map(|m| m.bytes.len()).sum();
+                    let openings = plan.shape().opening_cap() + Shape::of(&layout).opening_cap();
+                    let cap = mode.header().len() + cap(model.graph(), &layout, &plan);
+                    assert_eq!(proof.len() - opening, cap - openings, "{name}");
+                    assert!(opening <= openings, "{name}");
+                }
             }
         }
     }
+}
+
+#[test]
+fn offer_of_a_wide_model_takes_fewer_samples_where_it_looks_up() {
+    let model = Net::new(1, &[1, 28, 28]).conv(1, 8, square(3, 1, 1)).rescale(0).dense(10).finish();
+    let offer = Offer::of(model.graph());
+    let most = offer.most(Kind::Proved(Mode::Succinct));
+    assert!(most > 1 && most < offer.most(Kind::Plain), "{offer:?}");
+    let plan = |batch| Plan::of(model.graph(), batch).unwrap();
+    let leaves = |plan: Plan| plan.leaves << plan.batch_bits();
+    assert!(leaves(plan(most)) <= MAX_LEAVES && leaves(plan(most + 1)) > MAX_LEAVES);
+    assert_eq!(plan(1).resized(most), plan(most));
+    assert_eq!(offer.limited(3).largest(), 3);
+}
+
+#[test]
+fn offer_of_one_mode_declines_the_other_and_says_what_it_takes() {
+    let model = Net::new(1, &[4]).dense(3).rescale(0).dense(2).finish();
+    let offer = Offer::of(model.graph()).only(Mode::Succinct);
+    let check = |kind, batch| offer.check(kind, batch, model.graph());
+    let declined = check(Kind::Proved(Mode::Revealed), 1).unwrap_err();
+    assert!(declined.to_string().ends_with("it takes `plain` and `proved (succinct)`"), "{declined}");
+    assert!(check(Kind::Plain, 1).is_ok() && check(Kind::Proved(Mode::Succinct), 1).is_ok());
+    assert!(matches!(check(Kind::Plain, 0), Err(Declined::Batch { .. })));
 }

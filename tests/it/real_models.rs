@@ -15,6 +15,7 @@ use serin_circuits::reference;
 use serin_datasets::digits::{self, Part};
 use serin_datasets::{Samples, Source, load, synthetic};
 use serin_verifier::proof::Mode;
+use serin_verifier::statement::Statement;
 use serin_verifier::verify::verify;
 
 use crate::world::SESSION;
@@ -48,9 +49,12 @@ fn conforms(name: &str, Compiled { graph, weights, .. }: Compiled) {
     let trace = model.infer(&inputs);
     let expected = reference::infer(model.graph(), model.weights(), inputs.clone());
     assert_eq!(trace.output(), &expected, "{name}");
-    let proof = model.prove("s", &SESSION, &inputs, &trace, Mode::Revealed).unwrap();
-    let accepted = verify(&model.statement("s", &SESSION, &inputs, trace.output()), &proof);
-    assert!(accepted.unwrap().soundness.bits > 100.0, "{name}");
+    for mode in Mode::ALL {
+        let proof = model.prove("s", &SESSION, &inputs, &trace, mode).unwrap();
+        let statement = Statement { mode, ..model.statement("s", &SESSION, &inputs, trace.output()) };
+        let accepted = verify(&statement, &proof).unwrap_or_else(|r| panic!("{name}, {mode}: {r}"));
+        assert!(accepted.soundness.bits > 100.0, "{name}, {mode}");
+    }
 }
 
 #[test]

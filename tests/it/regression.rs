@@ -1,6 +1,6 @@
 //! Bugs that were found and fixed, each held by a test named after it.
 
-use serin::protocol::{Answerer, Host};
+use serin::protocol::{Answerer, Host, Kind};
 use serin::prover::Model;
 use serin_circuits::graph::{Builder, Graph, Linear, Op, Port, Window, Wire};
 use serin_circuits::reference;
@@ -8,7 +8,7 @@ use serin_circuits::tensor::{Range, Tensor};
 use serin_circuits::weights::{LinearWeights, Weights, accumulator_range};
 use serin_verifier::proof::Mode;
 use serin_verifier::rejection::{Fault, Place, Rejection};
-use serin_verifier::statement::most_samples;
+use serin_verifier::statement::{Statement, most_samples};
 use serin_verifier::verify::verify;
 
 use crate::world::{Net, SESSION};
@@ -42,8 +42,16 @@ fn sums_beyond_64_bits_that_come_back_are_answered_and_proved() {
     let inputs = Tensor::new(1, &[7], vec![most; 7]).unwrap();
     let trace = model.infer(&inputs);
     assert_eq!(trace.output(), &reference::infer(model.graph(), model.weights(), inputs.clone()));
-    let proof = model.prove("s", &SESSION, &inputs, &trace, Mode::Revealed).unwrap();
-    verify(&model.statement("s", &SESSION, &inputs, trace.output()), &proof).unwrap();
+    assert_proved(&model, &inputs);
+}
+
+fn assert_proved(model: &Model, inputs: &Tensor) {
+    let trace = model.infer(inputs);
+    for mode in Mode::ALL {
+        let proof = model.prove("s", &SESSION, inputs, &trace, mode).unwrap();
+        let statement = Statement { mode, ..model.statement("s", &SESSION, inputs, trace.output()) };
+        verify(&statement, &proof).unwrap_or_else(|rejection| panic!("{mode}: {rejection}"));
+    }
 }
 
 /// What a verifier says to one question for a graph of `count` times the same operator on the input.
@@ -56,7 +64,7 @@ fn verdict_on(input: Port, op: &Op, count: usize) -> Rejection {
     let graph = builder.finish().unwrap();
     let answer = Tensor::zeros(1, &graph.output().shape);
     let weights = &[0; 32];
-    let statement = serin_verifier::statement::Statement {
+    let statement = Statement {
         mode: Mode::Revealed,
         graph: &graph,
         weights,
@@ -95,7 +103,13 @@ fn host_offers_no_batch_that_it_cannot_prove() {
     for net in [Net::new(1, &[1, 64, 64]).max_pool(wide), long] {
         let host = Host::new("s", net.finish(), None);
         let provable = most_samples(host.graph());
-        assert!(host.max_batch() <= provable, "{} offered, {provable} provable", host.max_batch());
+        let offer = host.offer();
+        assert!(offer.largest() <= provable, "{offer:?}, {provable} provable");
+        let most = offer.most(Kind::Proved(Mode::Succinct));
+        let inputs = Tensor::zeros(most, &host.graph().input().shape);
+        let outputs = Tensor::zeros(most, &host.graph().output().shape);
+        let statement = host.model().statement("s", &SESSION, &inputs, &outputs);
+        assert!(most > 0 && Statement { mode: Mode::Succinct, ..statement }.plan().is_ok(), "{most}");
     }
 }
 
@@ -111,7 +125,5 @@ fn graph_without_weights_is_answered_and_proved() {
     let model = Model::new(graph, weights);
     let ends = (0..18).map(|i| if i % 3 == 0 { i32::MIN } else { i32::MAX - i });
     let inputs = Tensor::new(1, &[2, 3, 3], ends.collect()).unwrap();
-    let trace = model.infer(&inputs);
-    let proof = model.prove("s", &SESSION, &inputs, &trace, Mode::Revealed).unwrap();
-    verify(&model.statement("s", &SESSION, &inputs, trace.output()), &proof).unwrap();
+    assert_proved(&model, &inputs);
 }

@@ -5,7 +5,8 @@ use ndarray::{ArrayD, IxDyn};
 use serin::import;
 use serin::net::{Channel, NetError, Reason, Step, Timeouts, memory};
 use serin::protocol::{
-    Answerer, Client, Evidence, Host, Kind, Protocol, ProtocolError, ServeError, converse, serve_link,
+    Answerer, Client, Declined, Evidence, Host, Kind, Protocol, ProtocolError, ServeError, converse,
+    serve_link,
 };
 use serin::prover::Model;
 use serin::session::record::{Recorder, RecorderError, read};
@@ -17,11 +18,12 @@ use serin_circuits::weights::Weights;
 use serin_datasets::digits::{self, Part};
 use serin_verifier::canary::{Level, Rate};
 use serin_verifier::card::Card;
+use serin_verifier::proof::Mode;
 use serin_verifier::record::{End, Truth};
 use serin_verifier::rejection::{Blame, Fault};
 use serin_verifier::report::{Proof, Verdict, judge};
 
-use crate::world::{SESSION, batch, models};
+use crate::world::{Net, SESSION, batch, models, square};
 
 /// A digits model in integers: the good one, or the cheap one.
 pub(crate) fn digits_model(onnx: &[u8]) -> (Graph, Weights) {
@@ -73,7 +75,7 @@ pub(crate) fn ask(
 }
 
 #[test]
-fn both_protocols_over_a_link_return_reference_integers() {
+fn every_kind_of_question_over_a_link_returns_reference_integers() {
     for (name, model) in models() {
         let (graph, weights) = (model.graph().clone(), model.weights().clone());
         let host = Host::new("world", model, None);
@@ -83,7 +85,7 @@ fn both_protocols_over_a_link_return_reference_integers() {
                 let reply = converse(&host, kind, |client| client.ask(&SESSION, &inputs)).unwrap().unwrap();
                 let expected = reference::infer(&graph, &weights, inputs);
                 assert_eq!(reply.outputs, expected, "{name}, {kind}, batch {n}");
-                assert_eq!(matches!(reply.evidence, Evidence::Proof(_)), kind == Kind::Proved);
+                assert_eq!(matches!(reply.evidence, Evidence::Proof(_)), kind.mode().is_some());
             }
         }
     }
@@ -92,16 +94,71 @@ fn both_protocols_over_a_link_return_reference_integers() {
 #[test]
 fn honest_server_proved_with_canaries_accepted_and_assured() {
     let host = digits_host();
-    let outcome = ask(&host, Kind::Proved, 20, 2, &labelled(host.card(), 60));
-    let report = &outcome.report;
-    assert_eq!((report.verdict, report.blame), (Verdict::Accepted, None), "{report}");
-    assert!(
-        report.worth.proof_bits.unwrap() > 100.0 && report.worth.assured_accuracy.unwrap() > 0.5,
-        "{report}"
-    );
-    assert!(report.answers.iter().all(|answer| answer.class.is_some()));
-    assert!(report.costs.sent > 100 * 64 && report.costs.received > report.costs.sent, "{report}");
-    assert_eq!(judge(&outcome.entry).unwrap().to_string(), report.to_string());
+    for mode in Mode::ALL {
+        let outcome = ask(&host, Kind::Proved(mode), 20, 2, &labelled(host.card(), 60));
+        let report = &outcome.report;
+        assert_eq!((report.verdict, report.blame), (Verdict::Accepted, None), "{report}");
+        assert!(
+            report.worth.proof_bits.unwrap() > 100.0 && report.worth.assured_accuracy.unwrap() > 0.5,
+            "{report}"
+        );
+        assert!(report.answers.iter().all(|answer| answer.class.is_some()));
+        assert!(report.costs.sent > 100 * 64 && report.costs.received > report.costs.sent, "{report}");
+        assert_eq!(judge(&outcome.entry).unwrap().to_string(), report.to_string());
+    }
+}
+
+#[test]
+fn report_of_a_proof_names_its_mode_and_every_soundness_term() {
+    let host = digits_host();
+    for mode in Mode::ALL {
+        let report = ask(&host, Kind::Proved(mode), 2, 1, &labelled(host.card(), 2)).report;
+        let (text, json) = (report.to_string(), serde_json::to_value(&report).unwrap());
+        assert!(text.contains(&format!("positions, proved ({mode})")), "{text}");
+        assert_eq!([&json["protocol"], &json["mode"]], ["proved", mode.name()]);
+        let Proof::Accepted { soundness, activation_bytes, .. } = &report.proof else { panic!("{report}") };
+        assert_eq!(*activation_bytes > 0, mode == Mode::Revealed);
+        assert_eq!(json["proof"]["soundness_bits"], soundness.bits);
+        let terms = json["proof"]["soundness_terms"].as_array().unwrap();
+        assert_eq!(terms.len(), soundness.terms.len());
+        for (term, written) in soundness.terms.iter().zip(terms) {
+            assert_eq!([&written["step"]], [term.step]);
+            assert!(text.contains(&format!("{} {:.1}", term.step, term.bits)), "{}: {text}", term.step);
+        }
+    }
+}
+
+#[test]
+fn server_of_one_mode_refuses_the_other_and_says_why() {
+    let host = digits_host().with_mode(Mode::Succinct).unwrap();
+    let inputs = digits_samples(host.card(), Part::Query, 1).0;
+    let asked = |kind| converse(&host, kind, |client| client.ask(&SESSION, &inputs)).unwrap();
+    assert!(asked(Kind::Plain).is_ok() && asked(Kind::Proved(Mode::Succinct)).is_ok());
+    let error = asked(Kind::Proved(Mode::Revealed)).unwrap_err();
+    assert!(matches!(error, ProtocolError::Declined(Declined::Kind { .. })), "{error}");
+    // A client that does not mind what is on offer hears the same from the server.
+    let question = [&[1], &SESSION[..], &1u64.to_le_bytes(), &[0; 64]].concat();
+    let (refused, served) = refusal(&host, &question);
+    let NetError::Refused(refusal) = refused else { panic!("{refused}") };
+    assert_eq!((refusal.reason, refusal.text), (Reason::Unfit, error.to_string()));
+    assert!(matches!(served, ServeError::Declined(Declined::Kind { .. })), "{served}");
+}
+
+#[test]
+fn model_that_succinct_cannot_take_is_declined_by_its_node() {
+    // Its windows read more entries than a proof without activations can hold maps for.
+    let model = Net::new(1, &[1, 512, 512]).average_pool(square(16, 1, 0)).finish();
+    let host = Host::new("windows", model, None);
+    let check = |mode| host.offer().check(Kind::Proved(mode), 1, host.graph());
+    assert_eq!(check(Mode::Revealed), Ok(()));
+    let declined = check(Mode::Succinct).unwrap_err();
+    assert!(matches!(declined, Declined::Unprovable(_)), "{declined}");
+    let text = declined.to_string();
+    assert!(text.contains(&host.graph().nodes()[0].name) && text.contains("revealed"), "{text}");
+    let inputs = batch(host.graph(), 1, 1);
+    let asked = converse(&host, Kind::Proved(Mode::Succinct), |client| client.ask(&SESSION, &inputs));
+    assert_eq!(asked.unwrap().unwrap_err().to_string(), text);
+    assert_eq!(host.with_mode(Mode::Succinct).unwrap_err(), declined);
 }
 
 #[test]
@@ -117,10 +174,12 @@ fn plain_session_without_canaries_could_not_tell() {
 fn proved_session_without_canaries_accepted_with_accuracy_unchecked() {
     let host = digits_host();
     let session = Session::new(host.card().clone(), host.graph().clone()).unwrap();
-    let report = ask(&host, Kind::Proved, 3, 1, &session.no_canaries()).report;
-    assert_eq!(report.verdict, Verdict::Accepted, "{report}");
-    assert!(report.to_string().contains("claimed accuracy of 98 % is unchecked"), "{report}");
-    assert_eq!((report.worth.assured_accuracy, report.worth.mixing_bits), (None, None));
+    for mode in Mode::ALL {
+        let report = ask(&host, Kind::Proved(mode), 3, 1, &session.no_canaries()).report;
+        assert_eq!(report.verdict, Verdict::Accepted, "{report}");
+        assert!(report.to_string().contains("claimed accuracy of 98 % is unchecked"), "{report}");
+        assert_eq!((report.worth.assured_accuracy, report.worth.mixing_bits), (None, None));
+    }
 }
 
 #[test]
@@ -165,7 +224,7 @@ fn record_on_disk_judged_again_as_it_was_live() {
     }
     assert_eq!(stages[..3], [Stage::Asking { positions: 13 }, Stage::Recording, Stage::Judging]);
     let record = read(&path).unwrap();
-    assert_eq!((Some(record.head), record.end, record.entries.len()), (head, End::Whole, 2));
+    assert_eq!((Some(record.head), record.end, record.entries.len()), (head, End::Whole, Kind::ALL.len()));
     assert_ne!(record.entries[0].session, record.entries[1].session);
     assert_ne!(record.entries[0].slots, record.entries[1].slots);
     for (entry, outcome) in record.entries.iter().zip(&live) {
@@ -175,7 +234,7 @@ fn record_on_disk_judged_again_as_it_was_live() {
 
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-    assert_eq!(read(&path).unwrap().entries.len(), 1);
+    assert_eq!(read(&path).unwrap().entries.len(), Kind::ALL.len() - 1);
     assert!(matches!(Recorder::open(&path), Err(RecorderError::Torn { .. })));
     let mut altered = whole.clone();
     altered[whole.len() / 4] ^= 1;
@@ -219,7 +278,7 @@ fn questions_that_do_not_fit_refused_before_asking() {
     let error = asked(&session, &Questions { copies: 0, ..questions.clone() });
     assert!(matches!(error, SessionError::Terms(_)), "{error}");
     let error = asked(&session, &Questions { copies: 3, ..questions });
-    assert!(matches!(error, SessionError::Protocol(ProtocolError::Question(_))), "{error}");
+    assert!(matches!(error, SessionError::Protocol(ProtocolError::Declined(_))), "{error}");
     assert_eq!(error.verdict(), Verdict::Inconclusive);
 
     let unclaimed = Card { accuracy: None, ..host.card().clone() };
@@ -240,11 +299,10 @@ fn samples_that_do_not_fit_the_card_refused() {
 }
 
 /// A question, as bytes, to a server that is honest; the reason for which it is refused.
-fn refusal(body: &[u8]) -> (NetError, ServeError) {
-    let host = digits_host().with_max_batch(2);
+fn refusal(host: &Host, body: &[u8]) -> (NetError, ServeError) {
     let (mut ours, mut theirs) = memory::pair(Timeouts::default());
     std::thread::scope(|scope| {
-        let served = scope.spawn(|| serve_link(&mut theirs, &host).unwrap_err());
+        let served = scope.spawn(|| serve_link(&mut theirs, host).unwrap_err());
         ours.send(Step::HELLO, &[]).unwrap();
         ours.receive(Step::CARD, 1 << 16).unwrap();
         ours.receive(Step::GRAPH, 1 << 20).unwrap();
@@ -258,10 +316,10 @@ fn refusal(body: &[u8]) -> (NetError, ServeError) {
 fn malformed_questions_refused_as_unfit() {
     let question =
         |kind: u8, batch: u64, inputs: &[u8]| [&[kind], &SESSION[..], &batch.to_le_bytes(), inputs].concat();
-    let pixels = [0; 128];
+    let (host, pixels) = (digits_host().with_max_batch(2), [0; 128]);
     let bodies = [
         vec![],
-        question(9, 1, &pixels[..64]),
+        question(3, 1, &pixels[..64]),
         question(0, 0, &[]),
         question(0, 3, &pixels),
         question(0, u64::MAX, &pixels),
@@ -269,11 +327,11 @@ fn malformed_questions_refused_as_unfit() {
         question(1, 1, &pixels),
     ];
     for (i, body) in bodies.iter().enumerate() {
-        let (refused, served) = refusal(body);
+        let (refused, served) = refusal(&host, body);
         let NetError::Refused(refusal) = refused else { panic!("{i}: {refused}") };
         assert_eq!(refusal.reason, Reason::Unfit, "{i}: {refusal}");
         assert!(matches!(served, ServeError::Question(_)), "{i}: {served}");
     }
-    let (refused, _) = refusal(&question(0, 3, &[0; 192]));
+    let (refused, _) = refusal(&host, &question(0, 3, &[0; 192]));
     assert!(matches!(&refused, NetError::Refused(refusal) if refusal.reason == Reason::Misuse), "{refused}");
 }

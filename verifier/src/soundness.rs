@@ -17,6 +17,7 @@
 //!
 //! The conversation is made non-interactive by hashing, so a cheat may try anew; k attempts multiply the figure by k.
 
+use serde::Serialize;
 use serin_circuits::graph::Graph;
 use serin_circuits::relation::linear::{Point, sum_bits};
 use serin_circuits::relation::table::WIDTH;
@@ -28,7 +29,7 @@ use crate::lookup::plan::Plan;
 use crate::sumcheck::{DEGREE, FIELD_BITS};
 
 /// One term of the union bound.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Term {
     /// Which step.
     pub step: &'static str,
@@ -37,11 +38,13 @@ pub struct Term {
 }
 
 /// The soundness of a proof over a batch.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Soundness {
     /// Every term.
+    #[serde(rename = "soundness_terms")]
     pub terms: Vec<Term>,
     /// −log₂ of their sum.
+    #[serde(rename = "soundness_bits")]
     pub bits: f64,
 }
 

@@ -82,17 +82,17 @@ impl Statement<'_> {
         if self.mode == Mode::Revealed {
             return Ok(None);
         }
+        let reject = |text| Rejection::new(Place::Statement, Fault::Question(text));
         let plan = Plan::of(self.graph, self.inputs.batch())
-            .map_err(|error| Rejection::new(Place::Card, Fault::Card(error.to_string())))?;
+            .map_err(|error| reject(format!("no {} proof can be made of it: {error}", self.mode)))?;
         if plan.form_entries() > limits::MAX_FORM_ENTRIES {
             return Err(Rejection::new(Place::Card, Fault::TooLarge));
         }
-        if plan.leaf_bits().max(plan.column_bits()) + plan.batch_bits() > limits::MAX_COMMITTED_BITS {
-            let text = format!(
-                "{} samples of this model take too many look-ups for one proof; ask fewer at a time",
-                plan.batch
-            );
-            return Err(Rejection::new(Place::Statement, Fault::Question(text)));
+        if !plan.is_within_limits() {
+            let samples = plan.batch;
+            return Err(reject(format!(
+                "{samples} samples of this model take too many look-ups for one proof; ask fewer at a time"
+            )));
         }
         Ok(Some(plan))
     }

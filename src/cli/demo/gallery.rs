@@ -1,4 +1,6 @@
-//! The gallery of cheats: each dishonest server is served over TCP and met by the client that the honest one met.
+//! The gallery of cheats: each dishonest server is served over TCP and met, in both modes, by the client that the honest one met.
+//!
+//! In `succinct` it is asked few questions: what only canaries find, they find in either mode, and all else the proof finds alone.
 
 use std::fmt::Write;
 use std::thread;
@@ -8,21 +10,23 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use serin_datasets::digits;
 use serin_verifier::canary::judge::Verdict as CanaryVerdict;
+use serin_verifier::proof::Mode;
 use serin_verifier::rejection::Blame;
 use serin_verifier::report::{Proof, Report, Verdict};
 
-use super::{Promised, ask, quantise};
-use crate::adversary::{Cheaper, Cheat, Corrupt};
+use super::{Promised, ask, few, quantise};
+use crate::adversary::{Catcher, Cheaper, Cheat, Corrupt};
 use crate::import::lower::Compiled;
 use crate::import::read;
 use crate::net::server::{Options, Server};
-use crate::protocol::{Answerer, serve_link};
+use crate::protocol::{Answerer, Kind, serve_link};
 use crate::session::{Questions, SessionError};
 
 /// What became of one cheat.
 #[derive(Serialize)]
 pub(super) struct Caught {
     cheat: &'static str,
+    mode: Mode,
     verdict: Verdict,
     /// The check that found it, and what it found.
     check: String,
@@ -33,6 +37,15 @@ impl Caught {
     /// Whether it was rejected, and the server blamed.
     pub(super) fn by_blaming_the_server(&self) -> bool {
         self.verdict == Verdict::Rejected && self.blame == Some(Blame::Server)
+    }
+
+    /// What found it, or that nothing did.
+    fn cell(&self) -> String {
+        if self.by_blaming_the_server() {
+            self.check.clone()
+        } else {
+            format!("NOT CAUGHT: {}", self.verdict)
+        }
     }
 }
 
@@ -56,42 +69,50 @@ pub(super) fn gallery(
         Cheat::Swap,
         Cheat::Recognise { known: questions.canaries.inputs.clone(), cheaper },
     ];
-    let meet = |cheat: Cheat| {
-        progress(cheat.name());
-        let server = Corrupt::new(promised.host(), cheat)?;
-        meet(&server, questions)
-    };
-    cheats.into_iter().map(meet).collect()
+    let few = few(questions, QUERIES, CANARIES)?;
+    let mut caught = Vec::with_capacity(2 * CHEATS);
+    for cheat in cheats {
+        for (mode, questions) in [(Mode::Revealed, questions), (Mode::Succinct, &few)] {
+            progress(cheat.name());
+            let server = Corrupt::new(promised.host(), cheat.clone())?;
+            let catcher = cheat.catcher(Kind::Proved(mode), server.graph());
+            if mode == Mode::Revealed || catcher != Catcher::Canaries {
+                caught.push(meet(&server, mode, questions)?);
+            }
+        }
+    }
+    Ok(caught)
 }
 
 /// Serves a cheat and asks it, twice if it is one that needs to have been asked before.
-fn meet(corrupt: &Corrupt, questions: &Questions) -> Result<Caught> {
+fn meet(corrupt: &Corrupt, mode: Mode, questions: &Questions) -> Result<Caught> {
     let server = Server::bind("127.0.0.1:0", Options::default())?;
     let (address, stop) = (server.address().to_string(), server.stop_handle());
     let bar = ProgressBar::hidden();
     thread::scope(|scope| {
         scope.spawn(|| server.serve(|channel, _| serve_link(channel, corrupt)));
-        let mut outcome = ask(&address, corrupt.card(), questions, &bar);
+        let mut outcome = ask(&address, corrupt.card(), mode, questions, &bar);
         if matches!(corrupt.cheat(), Cheat::Replay) && outcome.is_ok() {
-            outcome = ask(&address, corrupt.card(), questions, &bar);
+            outcome = ask(&address, corrupt.card(), mode, questions, &bar);
         }
         stop.stop();
         let cheat = corrupt.cheat().name();
         match outcome {
             Ok(outcome) => {
                 let Report { verdict, blame, .. } = outcome.report;
-                Ok(Caught { cheat, verdict, check: check(&outcome.report), blame })
+                Ok(Caught { cheat, mode, verdict, check: check(&outcome.report), blame })
             }
-            Err(error) => broken_off(cheat, error),
+            Err(error) => broken_off(cheat, mode, error),
         }
     })
 }
 
 /// A session that a rejection ended before there was anything to judge.
-fn broken_off(cheat: &'static str, error: SessionError) -> Result<Caught> {
+fn broken_off(cheat: &'static str, mode: Mode, error: SessionError) -> Result<Caught> {
     match error.rejection() {
         Some(rejection) => Ok(Caught {
             cheat,
+            mode,
             verdict: error.verdict(),
             check: rejection.to_string(),
             blame: Some(rejection.blame()),
@@ -112,18 +133,29 @@ fn check(report: &Report) -> String {
     }
 }
 
-/// The cheats as a table.
-pub(super) fn table(cheats: &[Caught]) -> String {
-    let width = cheats.iter().map(|cheat| cheat.cheat.chars().count()).max().unwrap_or(0);
-    let checks = cheats.iter().map(|cheat| cheat.check.chars().count()).max().unwrap_or(0);
-    let mut text =
-        format!("{:<width$}  {:<9}  {:<checks$}  blames\n", "the server sends", "verdict", "caught by");
-    for Caught { cheat, verdict, check, blame } in cheats {
-        let blame = blame.map_or_else(|| "nobody".into(), |blame| blame.to_string());
-        let _ = writeln!(text, "{cheat:<width$}  {verdict:<9}  {check:<checks$}  {blame}");
+/// The cheats as a table, a line each.
+pub(super) fn table(caught: &[Caught]) -> String {
+    let lines: Vec<[String; 3]> = caught
+        .chunk_by(|a, b| a.cheat == b.cheat)
+        .map(|modes| {
+            let cell = |mode| modes.iter().find(|of| of.mode == mode).map_or("canaries, as in revealed".into(), Caught::cell);
+            let name = modes.first().map_or_else(String::new, |of| of.cheat.to_owned());
+            [name, cell(Mode::Succinct), cell(Mode::Revealed)]
+        })
+        .collect();
+    let title = ["the server sends", "caught in succinct by", "caught in revealed by"].map(str::to_owned);
+    let mut text = String::new();
+    let width = |column: usize| lines.iter().chain([&title]).map(|line| line[column].chars().count()).max();
+    let [names, checks] = [0, 1].map(|column| width(column).unwrap_or(0));
+    for [name, succinct, revealed] in [&title].into_iter().chain(&lines) {
+        let _ = writeln!(text, "{name:<names$}  {succinct:<checks$}  {revealed}");
     }
     text
 }
 
 /// How many there are.
 pub(super) const CHEATS: usize = 10;
+/// Questions asked of each in `succinct`.
+const QUERIES: usize = 4;
+/// And canaries, which may stay silent.
+const CANARIES: usize = 4;

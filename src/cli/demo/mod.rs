@@ -4,7 +4,8 @@
 //! 2. a server process starts, on loopback ([`server`]);
 //! 3. a client pins the card and asks one batch over TCP: real digits, copies of each, hidden canaries, a proof wanted;
 //! 4. it verifies, and says what the answers are worth;
-//! 5. the same client meets every server of the gallery of cheats ([`gallery()`]).
+//! 5. it asks the same digits again in mode `succinct`: a proof alone, which shows no activation;
+//! 6. the same client meets every server of the gallery of cheats, in both modes ([`gallery()`]).
 //!
 //! Accepted only if the honest server is, and every cheat is rejected with the server to blame.
 
@@ -13,13 +14,14 @@ mod picture;
 mod server;
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use serin_circuits::graph::Graph;
+use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::{Weights, encode_model};
 use serin_datasets::Samples;
 use serin_datasets::digits::{self, Part};
@@ -28,8 +30,9 @@ use serin_verifier::canary::plan::plan_labelled;
 use serin_verifier::canary::quality::{QualityPlan, labelled_canaries};
 use serin_verifier::canary::{Level, Rate};
 use serin_verifier::card::Card;
+use serin_verifier::proof::Mode;
 use serin_verifier::record::Truth;
-use serin_verifier::report::Report;
+use serin_verifier::report::{Report, Verdict as ReportVerdict};
 
 use super::accuracy::Accuracy;
 use super::ask::said;
@@ -62,6 +65,8 @@ struct Shown {
     verdict: &'static str,
     card: Card,
     honest: Report,
+    /// The same digits, asked in mode `succinct`.
+    succinct: Report,
     /// Answers that name the digit's true class.
     right: usize,
     cheats: Vec<Caught>,
@@ -89,20 +94,25 @@ impl Demo {
         let process = Process::start(&model, &pinned)?;
 
         step(&bar, "asking");
-        let Outcome { report: honest, judging, .. } = ask(process.address(), &card, &questions, &bar)?;
+        let outcome = ask(process.address(), &card, Mode::Revealed, &questions, &bar)?;
+        let right = right(&outcome.report, &queries);
+        bar.suspend(|| console.text(&told(&outcome, &queries, right)))?;
+        step(&bar, "asking for a succinct proof");
+        let few = few(&questions, queries.len(), FEW)?;
+        let again = ask(process.address(), &card, Mode::Succinct, &few, &bar)?;
         process.stop()?;
-        let right = right(&honest, &queries);
-        bar.suspend(|| console.text(&told(&honest, &queries, right, judging)))?;
+        bar.suspend(|| console.text(&told_again(&again)))?;
 
         step(&bar, "meeting the gallery");
         let cheats = gallery(&promised, &questions, |cheat| step(&bar, cheat))?;
         bar.finish_and_clear();
 
-        let sound = honest.verdict == serin_verifier::report::Verdict::Accepted
+        let (honest, succinct) = (outcome.report, again.report);
+        let sound = [&honest, &succinct].iter().all(|report| report.verdict == ReportVerdict::Accepted)
             && cheats.iter().all(Caught::by_blaming_the_server);
         let verdict = if sound { Verdict::Accepted } else { Verdict::Rejected };
         let seconds = start.elapsed().as_secs_f64();
-        let shown = Shown { verdict: verdict.name(), card, honest, right, cheats, seconds };
+        let shown = Shown { verdict: verdict.name(), card, honest, succinct, right, cheats, seconds };
         console.result(&shown, Shown::text)?;
         Ok(verdict)
     }
@@ -171,16 +181,29 @@ fn quantise(float: &crate::import::FloatGraph) -> Result<Compiled> {
     Ok(compile(float, samples.inputs(), samples.labels(), Precision::default())?)
 }
 
+/// Some of the questions, one copy each: where only the proof is to speak, nothing needs a crowd to hide in.
+fn few(questions: &Questions, queries: usize, canaries: usize) -> Result<Questions> {
+    let first = |tensor: &Tensor, count: usize| {
+        let count = count.min(tensor.batch());
+        tensor.select(&(0..count).collect::<Vec<_>>()).context("there is nothing to ask")
+    };
+    let Questions { queries: asked, canaries: Canaries { inputs, truths }, criteria, .. } = questions;
+    let truths = truths.iter().take(canaries).cloned().collect();
+    let canaries = Canaries { inputs: first(inputs, canaries)?, truths };
+    Ok(Questions { queries: first(asked, queries)?, copies: 1, canaries, criteria: *criteria })
+}
+
 /// One session over TCP under a pinned card.
 fn ask(
     address: &str,
     card: &Card,
+    mode: Mode,
     questions: &Questions,
     bar: &ProgressBar,
 ) -> Result<Outcome, SessionError> {
     let net = crate::protocol::ProtocolError::from;
     let link = tcp::connect(address, Timeouts::default()).map_err(net)?;
-    let mut client = Client::open(Box::new(link), Kind::Proved)?;
+    let mut client = Client::open(Box::new(link), Kind::Proved(mode))?;
     let session = Session::new(card.clone(), client.graph().clone())?;
     let outcome = session
         .run(&mut client, questions, &mut Recorder::memory(), &mut |stage| bar.set_message(said(stage)));
@@ -195,11 +218,18 @@ fn right(report: &Report, queries: &Samples) -> usize {
     answers.filter(|(answer, label)| answer.class == Some(**label as usize)).count()
 }
 
-fn told(report: &Report, queries: &Samples, right: usize, judging: Duration) -> String {
+fn told(Outcome { report, judging, .. }: &Outcome, queries: &Samples, right: usize) -> String {
     let pictures = picture::row(queries, &report.answers);
     let (asked, checked) = (queries.len(), judging.as_secs_f64());
+    format!("\n{pictures}\n{right} of {asked} digits read rightly.\n\n{report}, {checked:.3} s to check\n")
+}
+
+fn told_again(Outcome { report, judging, .. }: &Outcome) -> String {
+    let Report { asked, proof, costs, verdict, .. } = report;
+    let (waited, checked) = (costs.waited.as_secs_f64(), judging.as_secs_f64());
     format!(
-        "\n{pictures}\n{right} of {asked} digits read rightly.\n\n{report}, {checked:.3} s to check\n\nThe gallery, met by the same client:"
+        "\nThe same digits again in mode succinct, {} positions: {verdict}\nproof      {proof}\ncost       {waited:.3} s waited, {checked:.3} s to check\n\nThe gallery, met by the same client:\n",
+        asked.positions()
     )
 }
 
@@ -211,9 +241,9 @@ fn step(bar: &ProgressBar, what: &'static str) {
 impl Shown {
     fn text(&self) -> String {
         let caught = self.cheats.iter().filter(|cheat| cheat.by_blaming_the_server()).count();
-        let honest = self.honest.verdict;
+        let [revealed, succinct] = [&self.honest, &self.succinct].map(|report| report.verdict);
         format!(
-            "{}\nhonest server {honest}, {caught} of {} cheats rejected, in {:.1} s",
+            "{}\nhonest server {revealed} in revealed and {succinct} in succinct, {caught} of {} cheats rejected and the server blamed, in {:.1} s",
             gallery::table(&self.cheats),
             self.cheats.len(),
             self.seconds
@@ -221,8 +251,10 @@ impl Shown {
     }
 }
 
-/// Compiling, starting, asking, and each cheat.
-const STEPS: u64 = 3 + gallery::CHEATS as u64;
+/// Compiling, starting, asking twice, and each cheat.
+const STEPS: u64 = 4 + 2 * gallery::CHEATS as u64;
+/// Canaries asked with the digits in mode `succinct`.
+const FEW: usize = 48;
 const SERVER: &str = "finch";
 /// False alarms and misses.
 const LEVEL: f64 = 1e-3;

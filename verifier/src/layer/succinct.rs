@@ -21,16 +21,16 @@
 
 use ark_ff::AdditiveGroup;
 use serin_circuits::codec::Digest;
-use serin_circuits::field::Ext;
+use serin_circuits::field::{EXT_BYTES, Ext};
 use serin_circuits::gates::Gate;
 use serin_circuits::graph::{Graph, Linear};
 use serin_circuits::poly::{dot, dot_eq, eq_prefix};
-use serin_circuits::relation::linear::{Point, bind_batch, input_form, output_form_at};
+use serin_circuits::relation::linear::{Point, bind_batch, input_form, output_form_at, sum_bits};
 use serin_circuits::weights::{Layout, log2_ceil};
 
 use super::claims::{Claim, ClaimsProver, settle};
 use super::linear::{Known, LinearProver, linear};
-use crate::commit::{Opener, open};
+use crate::commit::{Opener, Shape, open};
 use crate::lookup::fractions::{Fractions, fractions};
 use crate::lookup::plan::{Fingerprint, Forms, Plan};
 use crate::rejection::{Fault, Place, Rejection};
@@ -88,6 +88,22 @@ pub fn succinct<S: Script>(
     let weight_claims = walk.backwards(script, &mut claim)?;
     walk.columns(script, statement, &root, claim)?;
     settle(script, layout, statement.weights, &weight_claims, prover.map(Prover::weights))
+}
+
+/// No proof takes more bytes behind its header: every message is as long as its place in the text above says, and only the openings,
+/// which leave out what their queries share, are shorter.
+pub fn cap(graph: &Graph, layout: &Layout, plan: &Plan) -> usize {
+    let tree = plan.leaf_bits() + plan.batch_bits();
+    let fractions = 2 + (0..tree).map(|layer| 2 * layer + 4).sum::<usize>();
+    let linear = |geometry: &Linear| {
+        let cube = Point::bits(geometry, plan.batch)[1..].iter().sum::<usize>();
+        5 + 2 * (cube + sum_bits(geometry).iter().sum::<usize>())
+    };
+    let linears: usize = graph.linears().map(|(_, geometry)| linear(geometry)).sum();
+    let rounds = 2 * (plan.column_bits() + layout.bits());
+    let said = DIGEST_BYTES + EXT_BYTES * (fractions + linears + rounds);
+    let openings = [plan.shape(), Shape::of(layout)].map(|shape| shape.opening_cap());
+    openings.into_iter().fold(said, usize::saturating_add)
 }
 
 /// A form and what it must come to.
@@ -222,3 +238,5 @@ impl Walk<'_> {
         })
     }
 }
+
+const DIGEST_BYTES: usize = size_of::<Digest>();

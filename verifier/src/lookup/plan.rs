@@ -28,6 +28,7 @@ use serin_circuits::weights::log2_ceil;
 
 use super::fractions::Leaf;
 use crate::commit::{Code, Shape};
+use crate::limits;
 
 /// Entries of a step that are reduced together, so that its forms are written while they are in the cache.
 const BLOCK: usize = 1024;
@@ -153,13 +154,35 @@ impl Plan {
             plan.leaves += made.len * step.lookups.len();
             plan.steps.push(step);
         }
-        for placed in &mut plan.tables {
-            placed.entries = placed.table.len().div_ceil(1 << log2_ceil(batch));
-            (placed.leaf, placed.column) = (plan.leaves, plan.columns);
-            plan.leaves += placed.entries;
-            plan.columns += placed.entries;
-        }
+        plan.place_tables();
         Ok(plan)
+    }
+
+    /// The plan of another batch of the same graph, without unfolding it anew.
+    #[must_use]
+    pub fn resized(mut self, batch: usize) -> Self {
+        self.batch = batch;
+        if let Some(first) = self.tables.first() {
+            (self.leaves, self.columns) = (first.leaf, first.column);
+        }
+        self.place_tables();
+        self
+    }
+
+    /// Gives the tables their places behind everything else.
+    fn place_tables(&mut self) {
+        let bits = self.batch_bits();
+        for placed in &mut self.tables {
+            placed.entries = placed.table.len().div_ceil(1 << bits);
+            (placed.leaf, placed.column) = (self.leaves, self.columns);
+            self.leaves += placed.entries;
+            self.columns += placed.entries;
+        }
+    }
+
+    /// Whether a verifier takes vectors as long as these.
+    pub fn is_within_limits(&self) -> bool {
+        self.leaf_bits().max(self.column_bits()) + self.batch_bits() <= limits::MAX_COMMITTED_BITS
     }
 
     /// b.

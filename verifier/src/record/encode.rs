@@ -7,7 +7,8 @@ use serin_circuits::codec::{DecodeError, Reader, Writer, pack};
 use serin_circuits::graph::{Graph, MAX_AXES, MAX_SAMPLE, Port};
 use serin_circuits::tensor::Tensor;
 
-use super::entry::{Costs, Entry, EntryError, Evidence, Kind, Truth};
+use super::Kind;
+use super::entry::{Costs, Entry, EntryError, Evidence, Truth};
 use crate::canary::judge::Criteria;
 use crate::canary::{Level, Rate};
 use crate::card::{Card, InputCard};

@@ -3,78 +3,20 @@
 //! Questions are kept once; [`Entry::slots`] says what each position of the batch held. [`Entry::check`] holds the parts against each
 //! other, so that what is judged cannot fail to fit; decoding and encoding go through it.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serin_circuits::codec::DecodeError;
 use serin_circuits::graph::{Graph, GraphDecodeError};
 use serin_circuits::tensor::Tensor;
 
+use super::Kind;
 use crate::canary::CanaryError;
 use crate::canary::judge::Criteria;
 use crate::canary::mixing::Slot;
 use crate::card::Card;
 use crate::limits;
-use crate::proof::Mode;
 use crate::statement::{Statement, fits};
-
-/// How a batch is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// In the clear, and without a proof: only canaries and copies speak for an answer.
-    Plain,
-    /// In the clear, with a proof against the committed weights.
-    Proved,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Plain, Self::Proved];
-
-    /// The kind with this code, as records and messages carry it.
-    pub fn of(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
-    }
-
-    /// Its code.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Plain => 0,
-            Self::Proved => 1,
-        }
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Proved => "proved",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// A name that no protocol has.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no protocol `{0}`; choose plain or proved")]
-pub struct UnknownKind(pub String);
-
-impl FromStr for Kind {
-    type Err = UnknownKind;
-
-    fn from_str(name: &str) -> Result<Self, UnknownKind> {
-        let named = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        named.ok_or_else(|| UnknownKind(name.to_owned()))
-    }
-}
 
 /// What came with the answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,10 +175,10 @@ impl Entry {
             .unwrap_or_else(|| Tensor::zeros(0, self.queries.shape()))
     }
 
-    /// The statement that a proof is about; `inputs` are [`Entry::inputs`].
+    /// The statement that a proof is about, where there is one; `inputs` are [`Entry::inputs`].
     pub fn statement<'a>(&'a self, inputs: &'a Tensor) -> Statement<'a> {
         Statement {
-            mode: Mode::Revealed,
+            mode: self.protocol.mode().unwrap_or_default(),
             graph: &self.graph,
             weights: &self.card.weights,
             server: &self.card.server,

@@ -16,8 +16,10 @@
 
 mod encode;
 mod entry;
+mod kind;
 
-pub use entry::{Costs, Entry, EntryError, Evidence, Kind, Truth, UnknownKind};
+pub use entry::{Costs, Entry, EntryError, Evidence, Truth};
+pub use kind::Kind;
 
 use serin_circuits::codec::{DecodeError, Digest, Reader, Writer, digest};
 

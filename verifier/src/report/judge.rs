@@ -52,13 +52,12 @@ fn proof(entry: &Entry) -> Proof {
     // A proof that should be there and is not is a malformed one.
     let bytes = match (entry.protocol, &entry.evidence) {
         (Kind::Plain, _) => return statement.check().map_or_else(Proof::Rejected, |_| Proof::None),
-        (Kind::Proved, Evidence::None) => &[][..],
-        (Kind::Proved, Evidence::Proof(bytes)) => bytes,
+        (Kind::Proved(_), Evidence::None) => &[][..],
+        (Kind::Proved(_), Evidence::Proof(bytes)) => bytes,
     };
     match verify(&statement, bytes) {
         Err(rejection) => Proof::Rejected(rejection),
         Ok(accepted) => Proof::Accepted {
-            soundness_bits: accepted.soundness.bits,
             proof_bytes: bytes.len() - accepted.activation_bytes(),
             activation_bytes: accepted.activation_bytes(),
             soundness: accepted.soundness,
@@ -157,7 +156,7 @@ fn blame(proof: &Proof, canaries: &Judgement) -> Option<Blame> {
 fn worth(entry: &Entry, asked: Asked, proof: &Proof, canaries: &Judgement) -> Worth {
     let Judgement { labelled, reference, .. } = canaries;
     let proof_bits = match proof {
-        Proof::Accepted { soundness_bits, .. } => Some(*soundness_bits),
+        Proof::Accepted { soundness, .. } => Some(soundness.bits),
         Proof::None | Proof::Rejected(_) => None,
     };
     // The most canaries that may be wrong without a rejection; p0 = 0 is the bound for a server that knows the truth better.

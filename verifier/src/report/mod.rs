@@ -40,7 +40,8 @@ pub struct Report {
     /// The session.
     #[serde(with = "crate::card::hex_digest")]
     pub session: [u8; 32],
-    /// How the batch was asked.
+    /// How the batch was asked; JSON has `protocol` and, where there is a proof, `mode`.
+    #[serde(flatten)]
     pub protocol: Kind,
     /// R, B and T.
     pub asked: Asked,
@@ -111,15 +112,13 @@ pub enum Proof {
     None,
     /// It is believed.
     Accepted {
-        /// A false answer is accepted with probability at most 2^−this, per attempt.
-        soundness_bits: f64,
+        /// A false answer is accepted with probability at most 2^−bits, per attempt, and how that adds up.
+        #[serde(flatten)]
+        soundness: Soundness,
         /// Its length, without the revealed activations.
         proof_bytes: usize,
         /// Bytes of these.
         activation_bytes: usize,
-        /// How the soundness adds up.
-        #[serde(skip)]
-        soundness: Soundness,
     },
     /// The card, the statement or the proof is not believed.
     Rejected(#[serde(serialize_with = "rejection")] Rejection),

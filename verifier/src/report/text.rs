@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{Proof, Report, Verdict};
 use crate::canary::judge::{Assessment, Missing, Reason, Verdict as CanaryVerdict};
+use crate::soundness::Soundness;
 
 impl Display for Verdict {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -46,12 +47,14 @@ impl Display for Proof {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("none asked for: nothing ties the answers to the committed model"),
-            Self::Accepted { soundness_bits, proof_bytes, activation_bytes, .. } => {
+            Self::Accepted { soundness: Soundness { terms, bits }, proof_bytes, activation_bytes } => {
                 let (proof, revealed) = (bytes(*proof_bytes as u64), bytes(*activation_bytes as u64));
                 write!(
                     f,
-                    "accepted: the committed model gave these answers; a false one passes with probability 2^-{soundness_bits:.0}; {proof}, and {revealed} of activations"
-                )
+                    "accepted: the committed model gave these answers; a false one passes with probability 2^-{bits:.0}; {proof}, and {revealed} of activations\nsoundness  {bits:.2} bits, the sum of 2^-bits over"
+                )?;
+                let mut terms = terms.iter().zip(std::iter::once("").chain(std::iter::repeat(",")));
+                terms.try_for_each(|(term, comma)| write!(f, "{comma} {} {:.1}", term.step, term.bits))
             }
             Self::Rejected(rejection) => write!(f, "rejected at {rejection}"),
         }
