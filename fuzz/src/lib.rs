@@ -15,14 +15,14 @@ use serin_verifier::statement::Statement;
 #[path = "../../tests/it/world.rs"]
 mod world;
 
-/// A small model with an honest answer and its proof.
+/// A small model with an honest answer and its proofs.
 pub struct Honest {
     /// The model.
     pub model: Model,
     inputs: Tensor,
     outputs: Tensor,
-    /// The honest proof of [`Honest::statement`].
-    pub proof: Vec<u8>,
+    /// In the order of [`Mode::ALL`].
+    proofs: [Vec<u8>; 2],
 }
 
 impl Honest {
@@ -32,23 +32,28 @@ impl Honest {
         let model = net.dense(3).rescale(-128).finish();
         let inputs = world::batch(model.graph(), 1, 2);
         let trace = model.infer(&inputs);
-        let proof = model.prove("s", &world::SESSION, &inputs, &trace, Mode::Revealed).unwrap();
+        let proofs = Mode::ALL.map(|mode| model.prove("s", &world::SESSION, &inputs, &trace, mode).unwrap());
         let outputs = trace.output().clone();
-        Self { model, inputs, outputs, proof }
+        Self { model, inputs, outputs, proofs }
     }
 
-    /// What the proof is about.
-    pub fn statement(&self) -> Statement<'_> {
-        self.model.statement("s", &world::SESSION, &self.inputs, &self.outputs)
+    /// What the proof in `mode` is about.
+    pub fn statement(&self, mode: Mode) -> Statement<'_> {
+        Statement { mode, ..self.model.statement("s", &world::SESSION, &self.inputs, &self.outputs) }
+    }
+
+    /// The proof in `mode`.
+    pub fn proof(&self, mode: Mode) -> &[u8] {
+        &self.proofs[usize::from(mode == Mode::Succinct)]
     }
 
     /// The same as an entry of a record: the first question is a query, the second a canary.
-    pub fn entry(&self) -> Entry {
+    pub fn entry(&self, mode: Mode) -> Entry {
         let level = Level::new(1e-3).unwrap();
         Entry {
             card: Card::new("s", self.model.graph(), *self.model.root(), None),
             graph: self.model.graph().clone(),
-            protocol: Kind::Proved,
+            protocol: Kind::Proved(mode),
             session: world::SESSION,
             criteria: Criteria {
                 claimed_error: Rate::new(0.25).unwrap(),
@@ -64,7 +69,7 @@ impl Honest {
             truths: vec![Truth::Reference(self.outputs.sample(1).to_vec())],
             slots: vec![Slot::Query { query: 0, copy: 0 }, Slot::Canary { index: 0 }],
             outputs: self.outputs.clone(),
-            evidence: Evidence::Proof(self.proof.clone()),
+            evidence: Evidence::Proof(self.proof(mode).to_vec()),
             costs: Costs::default(),
         }
     }
