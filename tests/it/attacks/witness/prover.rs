@@ -76,7 +76,7 @@ impl Prover for Explicit<'_> {
         Box::new(Node { tables, bias: bias_at(geometry, &tensors.bias, point) })
     }
 
-    fn columns(&self, form: &[Ext], sample: &[Ext]) -> Box<dyn FormProver + '_> {
+    fn columns(&self, form: &[Ext], sample: &[Ext]) -> Box<dyn Rounds + '_> {
         let mut tables = [form.to_vec(), at_sample(&self.columns, sample)];
         tables.iter_mut().for_each(|table| table.resize(1 << self.plan.column_bits(), Ext::default()));
         let [form, vector] = tables;
