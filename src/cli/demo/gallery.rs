@@ -138,12 +138,8 @@ pub(super) fn table(caught: &[Caught]) -> String {
     let lines: Vec<[String; 3]> = caught
         .chunk_by(|a, b| a.cheat == b.cheat)
         .map(|modes| {
-            let cell = |mode| {
-                modes
-                    .iter()
-                    .find(|of| of.mode == mode)
-                    .map_or("canaries, as in revealed".into(), Caught::cell)
-            };
+            let of = |mode| modes.iter().find(|of| of.mode == mode);
+            let cell = |mode| of(mode).map_or("canaries, as in revealed".into(), Caught::cell);
             let name = modes.first().map_or_else(String::new, |of| of.cheat.to_owned());
             [name, cell(Mode::Succinct), cell(Mode::Revealed)]
         })
