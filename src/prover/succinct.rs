@@ -1,4 +1,9 @@
 //! The witness of a `succinct` proof: the committed columns of a batch, and the sums over them.
+//!
+//! *Memory*, besides the model and the trace (4 bytes an activation): a committed entry of a sample takes 4 bytes and 8/ρ for its code;
+//! a look-up 4 for its row. The fraction tree takes 24 bytes a leaf while it is begun and 56 at its height, and gives back a layer with every
+//! layer it descends; values of the graph are 8 bytes each and dropped after their last reader. All in all about 100 bytes a leaf and padded
+//! sample at the peak, which [`crate::protocol::Host`] bounds by its largest batch.
 
 use serin_circuits::codec::Digest;
 use serin_circuits::field::Ext;
