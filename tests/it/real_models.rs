@@ -142,8 +142,11 @@ fn resnet_with_padded_shortcuts_keeps_its_accuracy_in_integers_and_is_proved() {
     let asked = inputs.select(&[0]).unwrap();
     let trace = model.infer(&asked);
     assert_eq!(trace.output().values(), answers.sample(0));
-    let proof = model.prove("s", &SESSION, &asked, &trace, Mode::Revealed).unwrap();
-    verify(&model.statement("s", &SESSION, &asked, trace.output()), &proof).unwrap();
+    for mode in Mode::ALL {
+        let proof = model.prove("s", &SESSION, &asked, &trace, mode).unwrap();
+        let statement = Statement { mode, ..model.statement("s", &SESSION, &asked, trace.output()) };
+        verify(&statement, &proof).unwrap();
+    }
 }
 
 fn best(logits: &[i32]) -> Option<usize> {

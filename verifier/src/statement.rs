@@ -86,7 +86,10 @@ impl Statement<'_> {
         let plan = Plan::of(self.graph, self.inputs.batch())
             .map_err(|error| reject(format!("no {} proof can be made of it: {error}", self.mode)))?;
         if plan.form_entries() > limits::MAX_FORM_ENTRIES {
-            return Err(reject(format!("no {} proof can be made of it: it takes too many look-ups a sample", self.mode)));
+            return Err(reject(format!(
+                "no {} proof can be made of it: it takes too many look-ups a sample",
+                self.mode
+            )));
         }
         if !plan.is_within_limits() {
             let samples = plan.batch;

@@ -18,7 +18,7 @@
 
 mod pool;
 
-use crate::field::{Ext, Fp, from_i64};
+use crate::field::{Ext, from_i64, scale};
 use crate::graph::{Fault, Graph, GraphError, Linear, Node, Op, Port, Window};
 use crate::relation::clamp::Clamp;
 use crate::tensor::Range;
@@ -118,11 +118,6 @@ impl Term {
             }),
         }
     }
-}
-
-/// e·v.
-pub(crate) fn scale(e: &Ext, v: Fp) -> Ext {
-    Ext::new(e.c0 * v, e.c1 * v)
 }
 
 impl Gates {

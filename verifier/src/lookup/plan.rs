@@ -18,7 +18,7 @@
 //! row, but for [`WIDTH`]·leaves / |F|; the count of look-ups stays far below p.
 
 use ark_ff::{AdditiveGroup, Field};
-use serin_circuits::field::{Ext, Fp, from_i64, lift};
+use serin_circuits::field::{Ext, Fp, from_i64, lift, scale};
 use serin_circuits::gates::{Gate, Gates};
 use serin_circuits::graph::{Graph, GraphError};
 use serin_circuits::poly::{eq_prefix, eq_table, ones};
@@ -289,8 +289,4 @@ impl Placed {
     pub fn row(&self, row: usize) -> [i64; WIDTH] {
         self.table.tuple(row.min(self.table.len() - 1))
     }
-}
-
-fn scale(e: &Ext, v: Fp) -> Ext {
-    Ext::new(e.c0 * v, e.c1 * v)
 }
