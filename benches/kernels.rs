@@ -53,7 +53,7 @@ fn commitments(c: &mut Criterion) {
     });
     let mut random = SplitMix64::new(2);
     for bits in [14, 17, 20] {
-        let shape = Shape::new(1 << bits, bits, Code::BATCH);
+        let shape = Shape::new(1 << bits, bits, Code::of_batch(1 << bits));
         let vector: Vec<i32> = (0..1 << bits).map(|_| random.next_word() as i32 >> 16).collect();
         group.throughput(Throughput::Elements(1 << bits));
         group.bench_function(BenchmarkId::new("batch columns", vector.len()), |b| {

@@ -19,14 +19,12 @@ mod slope;
 pub use slope::{Line, Slope, slope};
 
 use serde::Serialize;
-use serin_circuits::field::{self, Ext};
-use serin_circuits::poly::eq_table;
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
-use serin_datasets::synthetic::SplitMix64;
-use serin_verifier::commit::{Opener, Shape};
+use serin_verifier::commit::{self, Shape};
 use serin_verifier::proof::Mode;
 use serin_verifier::rejection::Rejection;
+use serin_verifier::script::{MerlinCoins, Proving, Script};
 use serin_verifier::statement::Statement;
 use serin_verifier::verify::verify;
 
@@ -65,7 +63,7 @@ pub struct Batch {
 
 /// Measures committing and opening.
 pub fn once(model: &Model) -> Once {
-    Once { commit_cpu_s: commit(model), open_cpu_s: open(model) }
+    Once { commit_cpu_s: commitment(model), open_cpu_s: open(model) }
 }
 
 /// Measures inference, proving and verification in `mode` of a batch in the graph's input range.
@@ -95,30 +93,19 @@ pub fn batch(model: &Model, inputs: &Tensor, mode: Mode) -> Result<Batch, Reject
     })
 }
 
-fn commit(model: &Model) -> f64 {
+fn commitment(model: &Model) -> f64 {
     let layout = Layout::of(model.graph());
     cpu(|| model.weights().flatten(&layout), |vector| Commitment::new(vector, Shape::of(&layout)))
 }
 
-/// One opening at a point, and of columns, from a fixed seed.
+/// One opening, at the point that an empty transcript draws.
 fn open(model: &Model) -> f64 {
-    let shape = model.commitment().shape();
-    let mut words = SplitMix64::new(0);
-    let mut limb = || {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&words.next_word().to_le_bytes());
-        bytes[8..].copy_from_slice(&words.next_word().to_le_bytes());
-        field::from_uniform(bytes)
+    let (commitment, shape) = (model.commitment(), model.commitment().shape());
+    let prove = |mut script: Proving<MerlinCoins>| {
+        let z = script.coins("z", shape.row_bits() + shape.column_bits());
+        commit::open(&mut script, shape, commitment.root(), &z, Some(commitment)).map(|_| script.finish())
     };
-    let point: Vec<Ext> = (0..shape.row_bits()).map(|_| field::ext(limb(), limb())).collect();
-    let mut weights = eq_table(&point);
-    weights.truncate(shape.rows());
-    let mut positions: Vec<usize> =
-        (0..shape.code().queries()).map(|_| words.next_word() as usize % shape.codeword()).collect();
-    positions.sort_unstable();
-    positions.dedup();
-    let opener = model.commitment();
-    cpu(|| (), |()| (opener.row(&weights), opener.columns(&positions), opener.siblings(&positions)))
+    cpu(|| Proving::new(MerlinCoins::new(), b""), prove)
 }
 
 const SERVER: &str = "bench";

@@ -23,7 +23,7 @@ use super::columns::Columns;
 use super::commit::Commitment;
 use super::infer::Trace;
 use super::kernels::fractions::Tree;
-use super::kernels::table::{Table, bind, round};
+use super::kernels::table::{Product, Table};
 use super::layers::Layers;
 
 /// A model, the trace of one batch, and its committed columns.
@@ -63,10 +63,7 @@ impl Prover for Witness<'_> {
     fn accumulators(&self, linear_index: usize, form: &[Ext], sample: &[Ext]) -> Box<dyn FormProver + '_> {
         let (linear, values) = self.layers.accumulators(linear_index, sample);
         let cube = |values: &[Ext]| output_cube(linear, values).into_iter().collect();
-        Box::new(Accumulators {
-            value: dot(form, &values),
-            sum: Sum { form: cube(form), vector: cube(&values) },
-        })
+        Box::new(Accumulators { value: dot(form, &values), sum: Product::new(cube(form), cube(&values)) })
     }
 
     fn linear(&self, linear_index: usize, point: &Point) -> Box<dyn LinearProver> {
@@ -77,7 +74,7 @@ impl Prover for Witness<'_> {
         let values = dot_rows(self.committed(), &eq_table(sample), self.commitment.magnitude);
         let len = 1 << self.plan.column_bits();
         let padded = |values: &[Ext]| Table::padded(values.iter().copied(), len);
-        Box::new(Sum { form: padded(form), vector: padded(&values) })
+        Box::new(Product::new(padded(form), padded(&values)))
     }
 
     fn opener(&self) -> &dyn Opener {
@@ -89,27 +86,10 @@ impl Prover for Witness<'_> {
     }
 }
 
-/// Σ form · vector.
-struct Sum {
-    form: Table,
-    vector: Table,
-}
-
-impl Rounds for Sum {
-    fn round(&mut self) -> [Ext; 2] {
-        round(&self.form, &self.vector)
-    }
-
-    fn bind(&mut self, r: Ext) {
-        bind(&mut self.form, r);
-        bind(&mut self.vector, r);
-    }
-}
-
 /// A form over a linear node's accumulators.
 struct Accumulators {
     value: Ext,
-    sum: Sum,
+    sum: Product,
 }
 
 impl Rounds for Accumulators {
@@ -128,6 +108,6 @@ impl FormProver for Accumulators {
     }
 
     fn end(&self) -> Ext {
-        self.sum.vector.first()
+        self.sum.ends()[1]
     }
 }

@@ -177,7 +177,7 @@ fn session_with_an_honest_server_is_accepted_and_so_is_its_record() {
     assert_eq!(verified["entries"][0]["session"], succinct["session"]);
     assert_eq!(verified["entries"][1]["session"], report["session"]);
     let text = place.accepts("verify a.record --card card.json");
-    for said in ["proved (succinct)", "proved (revealed)", "batch columns 102.1", "and 0 B of activations"] {
+    for said in ["proved (succinct)", "proved (revealed)", "batch row columns", "and 0 B of activations"] {
         assert!(text.contains(said), "{said}: {text}");
     }
     let audit = place.json(0, "audit a.record --card card.json");

@@ -1,7 +1,8 @@
 //! The form of a proof: a header, then the messages of the conversation in order, nothing else.
 //!
-//! The header names format, version, mode and suite (Goldilocks², the rate and columns of each commitment's Reed–Solomon code, SHA-256).
-//! Sizes are not written: every one follows from the statement ([`crate::script`]).
+//! The header names format, version, mode and suite: Goldilocks² for challenges, Reed–Solomon codes for commitments with their
+//! queries counted for unique decoding, SHA-256 for trees. Neither sizes nor the rates of the codes are written: with this
+//! version all follow from the statement ([`crate::script`], [`crate::commit::Shape`], [`crate::commit::Code`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,8 +25,8 @@ impl Mode {
     /// The exact header of a proof in this mode.
     pub fn header(self) -> &'static str {
         match self {
-            Mode::Revealed => "serin-proof/1 revealed goldilocks2-rs4-150-sha256\n",
-            Mode::Succinct => "serin-proof/1 succinct goldilocks2-rs4-150-rs2-246-sha256\n",
+            Mode::Revealed => "serin-proof/2 revealed goldilocks2-rs-unique-sha256\n",
+            Mode::Succinct => "serin-proof/2 succinct goldilocks2-rs-unique-sha256\n",
         }
     }
 

@@ -112,6 +112,18 @@ pub enum Fault {
         /// Position of the column in the codeword.
         column: usize,
     },
+    /// A committed row combination is not consistent with the opened columns, or with the value said.
+    #[error("the committed row does not agree with the opened columns of the commitment and the value said")]
+    Row,
+    /// An opened column is not in the Merkle tree of a committed row.
+    #[error("an opened column does not belong to the commitment of the row")]
+    RowPath,
+    /// The combination of a committed row's own rows is not consistent with an opened column.
+    #[error("what was opened of the committed row does not agree with column {column} of its own commitment")]
+    RowColumn {
+        /// Position of the column in the codeword of the row's own rows.
+        column: usize,
+    },
 }
 
 /// Who is at fault.
@@ -157,7 +169,10 @@ impl Rejection {
             | Fault::Columns
             | Fault::Weights
             | Fault::Path
-            | Fault::Column { .. } => Blame::Server,
+            | Fault::Column { .. }
+            | Fault::Row
+            | Fault::RowPath
+            | Fault::RowColumn { .. } => Blame::Server,
         }
     }
 }

@@ -14,6 +14,8 @@
 //! | merging of m weight claims | (m + 2n) / F | both |
 //! | proximity of the committed words, once each commitment | 2·row bits·codeword length / F | both |
 //! | columns not drawn, once each commitment | ((1+ρ)/2)^queries | both |
+//! | row claims, where an opening commits its row of 2^k entries | (queries + 2k) / F | both |
+//! | row proximity and row columns, likewise | as above, of the row's own matrix | both |
 //!
 //! The conversation is made non-interactive by hashing, so a cheat may try anew; k attempts multiply the figure by k.
 
@@ -57,14 +59,13 @@ impl Soundness {
     /// The bound for one batch of a graph in `revealed` mode.
     pub fn revealed(graph: &Graph, layout: &Layout, batch: usize) -> Self {
         let points = graph.linears().map(|(_, l)| Point::bits(l, batch).iter().sum::<usize>()).sum();
-        let [proximity, columns] = Shape::of(layout).terms();
-        Self::sum(vec![
+        let mut terms = vec![
             Term { step: "points", bits: over_field(points) },
             Term { step: "rounds", bits: over_field(linear_rounds(graph)) },
             merging(layout),
-            proximity,
-            columns,
-        ])
+        ];
+        terms.extend(Shape::of(layout).terms());
+        Self::sum(terms)
     }
 
     /// The bound for one batch of a graph in `succinct` mode.
@@ -74,9 +75,7 @@ impl Soundness {
         let cubes: usize = graph.linears().map(|(_, l)| degree_of(cube(l))).sum();
         let linears = graph.linears().count();
         let answer = log2_ceil(graph.output().len());
-        let [proximity, columns] = Shape::of(layout).terms();
-        let [batch_proximity, batch_columns] = plan.shape().terms();
-        Self::sum(vec![
+        let mut terms = vec![
             Term { step: "look-ups", bits: over_field(WIDTH << tree) },
             Term { step: "fractions", bits: over_field(soundness_terms(tree)) },
             Term { step: "answer", bits: over_field(answer + plan.batch_bits()) },
@@ -86,11 +85,10 @@ impl Soundness {
                 bits: over_field(cubes + linear_rounds(graph) + degree_of(plan.column_bits())),
             },
             merging(layout),
-            proximity,
-            columns,
-            Term { step: "batch proximity", ..batch_proximity },
-            Term { step: "batch columns", ..batch_columns },
-        ])
+        ];
+        terms.extend(Shape::of(layout).terms());
+        terms.extend(plan.shape().terms().into_iter().zip(BATCH).map(|(term, step)| Term { step, ..term }));
+        Self::sum(terms)
     }
 
     fn sum(terms: Vec<Term>) -> Self {
@@ -111,3 +109,7 @@ fn linear_rounds(graph: &Graph) -> usize {
 fn merging(layout: &Layout) -> Term {
     Term { step: "merging", bits: over_field(2 * layout.places().len() + degree_of(layout.bits())) }
 }
+
+/// What the terms of the batch's own commitment are called.
+const BATCH: [&str; 5] =
+    ["batch proximity", "batch columns", "batch row claims", "batch row proximity", "batch row columns"];

@@ -7,6 +7,7 @@ use p3_field::{Field, PackedField, PackedValue, PrimeCharacteristicRing, PrimeFi
 use p3_goldilocks::Goldilocks;
 use rayon::prelude::*;
 use serin_circuits::field::{self, Ext, Fp};
+use serin_verifier::sumcheck::Rounds;
 
 /// Rows that one thread takes at a time; shorter tables stay on the caller's.
 const CHUNK: usize = 1 << 14;
@@ -163,6 +164,11 @@ impl Table {
         [&self.c0, &self.c1]
     }
 
+    /// The limbs c0 and c1, to write to.
+    pub(in crate::prover) fn limbs_mut(&mut self) -> [&mut [Goldilocks]; 2] {
+        [&mut self.c0, &mut self.c1]
+    }
+
     fn half(&self) -> usize {
         self.c0.len() / 2
     }
@@ -203,6 +209,35 @@ impl FromIterator<Ext> for Table {
     fn from_iter<I: IntoIterator<Item = Ext>>(elements: I) -> Self {
         let (c0, c1) = elements.into_iter().map(|e| (goldilocks(e.c0), goldilocks(e.c1))).unzip();
         Self { c0, c1 }
+    }
+}
+
+/// Σ a(x)·b(x), a sumcheck.
+pub(in crate::prover) struct Product {
+    a: Table,
+    b: Table,
+}
+
+impl Product {
+    /// Of two tables of one power-of-two length.
+    pub(in crate::prover) fn new(a: Table, b: Table) -> Self {
+        Self { a, b }
+    }
+
+    /// ã and b̃ once all variables are bound.
+    pub(in crate::prover) fn ends(&self) -> [Ext; 2] {
+        [self.a.first(), self.b.first()]
+    }
+}
+
+impl Rounds for Product {
+    fn round(&mut self) -> [Ext; 2] {
+        round(&self.a, &self.b)
+    }
+
+    fn bind(&mut self, r: Ext) {
+        bind(&mut self.a, r);
+        bind(&mut self.b, r);
     }
 }
 
@@ -293,7 +328,7 @@ fn bind_chunk<P: PackedField<Scalar = Goldilocks>>(
 mod tests {
     use serin_circuits::poly::eq_table_scaled;
     use serin_datasets::synthetic::SplitMix64;
-    use serin_verifier::sumcheck::{Rounds, Tables};
+    use serin_verifier::sumcheck::Tables;
 
     use super::*;
 

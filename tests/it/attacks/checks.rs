@@ -13,7 +13,7 @@ use serin_circuits::reference;
 use serin_circuits::relation::linear::Point;
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
-use serin_verifier::commit::{Opener, Shape, merkle, open};
+use serin_verifier::commit::{Opener, RowOpener, Shape, merkle, open};
 use serin_verifier::layer::claims::{Claim, ClaimsProver};
 use serin_verifier::layer::linear::LinearProver;
 use serin_verifier::layer::revealed::{Prover, revealed};
@@ -103,6 +103,10 @@ impl Opener for Mixed<'_> {
 
     fn siblings(&self, positions: &[usize]) -> Vec<Digest> {
         self.columns.weights().opener().siblings(positions)
+    }
+
+    fn commit_row(&self, row: Vec<Ext>, shape: Shape) -> Box<dyn RowOpener> {
+        self.row.weights().opener().commit_row(row, shape)
     }
 }
 
@@ -271,6 +275,10 @@ impl Opener for Damaged<'_> {
     fn siblings(&self, positions: &[usize]) -> Vec<Digest> {
         let nodes = merkle::siblings(positions, self.tree.len() - 1);
         nodes.into_iter().map(|(level, index)| self.tree[level][index]).collect()
+    }
+
+    fn commit_row(&self, row: Vec<Ext>, shape: Shape) -> Box<dyn RowOpener> {
+        self.whole.commit_row(row, shape)
     }
 }
 

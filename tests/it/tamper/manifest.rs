@@ -39,6 +39,7 @@ pub(super) enum Kind {
     Weights,
     Path,
     Column,
+    RowPath,
     Other,
 }
 
@@ -57,6 +58,7 @@ pub(super) fn kind(fault: &Fault) -> Kind {
         Fault::Weights => Kind::Weights,
         Fault::Path => Kind::Path,
         Fault::Column { .. } => Kind::Column,
+        Fault::RowPath => Kind::RowPath,
         _ => Kind::Other,
     }
 }
@@ -66,8 +68,7 @@ pub(super) type Expected = &'static [(At, Kind)];
 
 /// One kind of message, and what must come of each mutation.
 pub(super) struct Row {
-    /// `"proof"`, `"look-ups"`, `"node"`, `"columns"`, `"columns opening"`, `"claims"`
-    /// or `"opening"`.
+    /// `"proof"`, `"look-ups"`, `"node"`, `"columns"`, `"claims"`, or for either commitment `"opening"`.
     pub(super) place: &'static str,
     pub(super) label: &'static str,
     /// Bytes of one of its words; 0 where the node's range says.
@@ -109,9 +110,11 @@ const DISPLACED: Expected = &[
     (At::Opening, Kind::Path),
     (At::Opening, Kind::Column),
 ];
+/// After a wrong message before a committed row's own draw.
+const SPOILED_ROW: Expected = &[(At::Here, Kind::RowPath), (At::Here, Kind::Truncated)];
 const TRUNCATED: Expected = &[(At::Here, Kind::Truncated)];
 
-pub(super) const MANIFEST: [Row; 20] = [
+pub(super) const MANIFEST: [Row; 23] = [
     Row {
         place: "proof",
         label: "header",
@@ -173,7 +176,7 @@ pub(super) const MANIFEST: [Row; 20] = [
         altered: SPOILED_OPENING,
         beyond: &[(At::Here, Kind::Value)],
         cut: TRUNCATED,
-        inserted: SPOILED_OPENING,
+        inserted: DISPLACED,
     },
     Row {
         place: "opening",
@@ -182,7 +185,7 @@ pub(super) const MANIFEST: [Row; 20] = [
         altered: &[(At::Here, Kind::Path)],
         beyond: &[(At::Here, Kind::Value)],
         cut: TRUNCATED,
-        inserted: &[(At::Here, Kind::Path)],
+        inserted: DISPLACED,
     },
     Row {
         place: "opening",
@@ -191,7 +194,61 @@ pub(super) const MANIFEST: [Row; 20] = [
         altered: &[(At::Here, Kind::Path)],
         beyond: &[(At::Here, Kind::Path)],
         cut: TRUNCATED,
-        inserted: &[(At::Here, Kind::Path)],
+        inserted: DISPLACED,
+    },
+    Row {
+        place: "opening",
+        label: "value",
+        word: 16,
+        altered: SPOILED_OPENING,
+        beyond: &[(At::Here, Kind::Value)],
+        cut: TRUNCATED,
+        inserted: SPOILED_OPENING,
+    },
+    Row {
+        place: "opening",
+        label: "row root",
+        word: 32,
+        altered: SPOILED_OPENING,
+        beyond: SPOILED_OPENING,
+        cut: TRUNCATED,
+        inserted: SPOILED_OPENING,
+    },
+    Row {
+        place: "opening",
+        label: "round",
+        word: 16,
+        altered: SPOILED_ROW,
+        beyond: &[(At::Here, Kind::Value)],
+        cut: TRUNCATED,
+        inserted: SPOILED_ROW,
+    },
+    Row {
+        place: "opening",
+        label: "row of row",
+        word: 16,
+        altered: SPOILED_ROW,
+        beyond: &[(At::Here, Kind::Value)],
+        cut: TRUNCATED,
+        inserted: SPOILED_ROW,
+    },
+    Row {
+        place: "opening",
+        label: "columns of row",
+        word: 8,
+        altered: &[(At::Here, Kind::RowPath)],
+        beyond: &[(At::Here, Kind::Value)],
+        cut: TRUNCATED,
+        inserted: &[(At::Here, Kind::RowPath)],
+    },
+    Row {
+        place: "opening",
+        label: "path of row",
+        word: 32,
+        altered: &[(At::Here, Kind::RowPath)],
+        beyond: &[(At::Here, Kind::RowPath)],
+        cut: TRUNCATED,
+        inserted: &[(At::Here, Kind::RowPath)],
     },
     Row {
         place: "look-ups",
@@ -264,32 +321,5 @@ pub(super) const MANIFEST: [Row; 20] = [
         beyond: &[(At::Here, Kind::Value)],
         cut: TRUNCATED,
         inserted: SPOILED_COLUMNS_POINT,
-    },
-    Row {
-        place: "columns opening",
-        label: "row",
-        word: 16,
-        altered: SPOILED_OPENING,
-        beyond: &[(At::Here, Kind::Value)],
-        cut: TRUNCATED,
-        inserted: DISPLACED,
-    },
-    Row {
-        place: "columns opening",
-        label: "columns",
-        word: 8,
-        altered: &[(At::Here, Kind::Path)],
-        beyond: &[(At::Here, Kind::Value)],
-        cut: TRUNCATED,
-        inserted: DISPLACED,
-    },
-    Row {
-        place: "columns opening",
-        label: "path",
-        word: 32,
-        altered: &[(At::Here, Kind::Path)],
-        beyond: &[(At::Here, Kind::Path)],
-        cut: TRUNCATED,
-        inserted: DISPLACED,
     },
 ];

@@ -203,7 +203,8 @@ impl Plan {
     /// How the committed columns stand in their matrix.
     pub fn shape(&self) -> Shape {
         let b = self.batch_bits();
-        Shape::new((self.columns << b).max(1), self.column_bits() + b, Code::BATCH)
+        let used = (self.columns << b).max(1);
+        Shape::new(used, self.column_bits() + b, Code::of_batch(used))
     }
 
     /// Entries of all forms over one sample: values, committed entries and leaves.

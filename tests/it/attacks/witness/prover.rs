@@ -7,7 +7,7 @@ use serin_circuits::gates::Gate;
 use serin_circuits::graph::Linear;
 use serin_circuits::poly::{dot, eq_table};
 use serin_circuits::relation::linear::{Point, bias_at, bind_weights, output_cube, patches};
-use serin_verifier::commit::{Opener, Shape, merkle};
+use serin_verifier::commit::{Opener, RowOpener, Shape, merkle};
 use serin_verifier::layer::claims::ClaimsProver;
 use serin_verifier::layer::linear::LinearProver;
 use serin_verifier::layer::revealed::Prover as _;
@@ -143,6 +143,10 @@ impl Opener for Committed {
     fn siblings(&self, positions: &[usize]) -> Vec<Digest> {
         let nodes = merkle::siblings(positions, self.tree.len() - 1);
         nodes.into_iter().map(|(level, index)| self.tree[level][index]).collect()
+    }
+
+    fn commit_row(&self, row: Vec<Ext>, shape: Shape) -> Box<dyn RowOpener> {
+        self.limbs[0].commit_row(row, shape)
     }
 }
 
