@@ -18,21 +18,24 @@ pub struct Code {
     log_inverse_rate: usize,
     queries: usize,
     column_worth: usize,
+    row_worth: usize,
 }
 
 impl Code {
-    /// For a model's weights, encoded once and opened in every proof: a column is worth little.
-    pub const WEIGHTS: Self = Self { log_inverse_rate: 2, queries: 152, column_worth: 1 };
+    /// For a model's weights, encoded once and opened in every proof: a column is worth little. Each entry
+    /// of a committed row is worth twice what it is elsewhere: the claims on all tensors are merged in tables of a row's length.
+    pub const WEIGHTS: Self =
+        Self { log_inverse_rate: 2, queries: 152, column_worth: 1, row_worth: 2 * ENTRY };
 
     /// For a combined row, encoded in every opening that commits it.
-    pub const ROW: Self = Self { log_inverse_rate: 2, queries: 152, column_worth: COLUMN };
+    pub const ROW: Self = Self { log_inverse_rate: 2, queries: 152, column_worth: COLUMN, row_worth: 0 };
 
     /// For `entries` committed with a batch, encoded in every proof: ρ = 1/4 up to 2^17 entries, 1/2 beyond, where longer codewords
     /// would cost more time than their shorter openings save. (With ρ = 1/8, paths are so long that no opening is shorter by a
     /// tenth.)
     pub fn of_batch(entries: usize) -> Self {
         let (log_inverse_rate, queries) = if entries <= 1 << 17 { (2, 152) } else { (1, 248) };
-        Self { log_inverse_rate, queries, column_worth: COLUMN }
+        Self { log_inverse_rate, queries, column_worth: COLUMN, row_worth: ENTRY }
     }
 
     /// log₂(1/ρ).
@@ -55,10 +58,17 @@ impl Code {
     pub(super) fn column_worth(&self) -> usize {
         self.column_worth
     }
+
+    /// Bits of an opening that are worth one entry less in a row that is committed.
+    pub(super) fn row_worth(&self) -> usize {
+        self.row_worth
+    }
 }
 
 /// A column costs about 260 ns of hashing whatever its length: 13 bits.
 const COLUMN: usize = 13;
+/// An entry of a committed row costs about 160 ns, to encode, hash and sum over it: 8 bits.
+const ENTRY: usize = 8;
 
 #[cfg(test)]
 mod tests {
