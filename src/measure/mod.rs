@@ -1,4 +1,4 @@
-//! What inference, proving and verifying one model cost in one mode, by batch size ([`batch`]), and what grows with it ([`slope`]).
+//! What inference, proving and verifying one model cost in one mode, by batch size ([`batch`]), and what grows with it ([`slope()`]).
 //!
 //! | figure | is |
 //! |---|---|

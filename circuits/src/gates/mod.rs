@@ -7,7 +7,7 @@
 //! |---|---|
 //! | matmul, conv | one [`Gate::Linear`] |
 //! | rescale, clamp, ReLU | one [`Gate::Clamp`] |
-//! | max pool | (kernel₀ − 1) + (kernel₁ − 1) clamps, greatest of two each: along rows, then along columns ([`pool`]) |
+//! | max pool | (kernel₀ − 1) + (kernel₁ − 1) clamps, greatest of two each: along rows, then along columns |
 //! | add, average pool, and all that only moves entries | one [`Gate::Affine`] |
 //!
 //! A linear form over a value, one coefficient per entry, moves through an affine gate by the transposed map
