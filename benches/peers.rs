@@ -45,18 +45,33 @@ fn dense(widths: &[usize]) -> Model {
     net.finish()
 }
 
+/// VGG-16 as it is used for CIFAR-10: thirteen 3×3 convolutions, five pools, three dense layers, 15 million weights.
+fn vgg16() -> Model {
+    let mut net = Net::new(1, &[3, 32, 32]);
+    for (channels, convolutions) in [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)] {
+        for _ in 0..convolutions {
+            net = net.conv(1, channels, square(3, 1, 1)).rescale(0);
+        }
+        net = net.max_pool(square(2, 2, 0));
+    }
+    net.dense(512).rescale(0).dense(512).rescale(0).dense(10).finish()
+}
+
 fn main() {
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("no pool yet");
     let mb = |n: f64| Some(n * 1e6);
-    let nets: Vec<(&str, Model, Vec<Peer>)> = vec![
+    let few: &[usize] = &[1, 8, 64];
+    let nets: Vec<(&str, &[usize], fn() -> Model, Vec<Peer>)> = vec![
         (
             "MLP 784-128-128-10",
-            dense(&[784, 128, 128, 10]),
+            few,
+            || dense(&[784, 128, 128, 10]),
             vec![peer("ezkl 23.0.5", 28.8, None, None), peer("JSTprove", 0.31, None, mb(0.039))],
         ),
         (
             "LeNet 28×28, max pool",
-            lenet(|net| net.max_pool(square(2, 2, 0))),
+            few,
+            || lenet(|net| net.max_pool(square(2, 2, 0))),
             vec![
                 peer("ezkl 23.0.5", 229.0, None, mb(0.004)),
                 peer("DeepProve", 1.05, Some(0.44), mb(8.0)),
@@ -64,12 +79,14 @@ fn main() {
                 peer("zkCNN", 0.33, Some(0.005), mb(0.071)),
             ],
         ),
-        ("CNN 264k, CIFAR", cifar_264k(), vec![peer("DeepProve", 8.0, None, mb(12.0))]),
+        ("CNN 264k, CIFAR", few, cifar_264k, vec![peer("DeepProve", 8.0, None, mb(12.0))]),
         (
             "dense 4M",
-            dense(&[4, 1024, 1024, 1024, 1024, 1024, 3]),
+            few,
+            || dense(&[4, 1024, 1024, 1024, 1024, 1024, 3]),
             vec![peer("DeepProve", 5.0, None, mb(12.0))],
         ),
+        ("VGG-16, CIFAR", &[1], vgg16, vec![peer("zkCNN", 95.0, None, mb(0.341))]),
     ];
     println!(
         "{:<24} {:>5}  {:>10} {:>10} {:>7} {:>10} {:>7} {:>9} {:>11}",
@@ -83,14 +100,15 @@ fn main() {
         "proof kB",
         "activ. kB"
     );
-    for (name, model, peers) in nets {
+    for (name, batches, model, peers) in nets {
+        let model = model();
         let once = measure::once(&model);
         println!(
             "{name}: commit {:.1} ms once, open {:.2} ms",
             once.commit_cpu_s * 1e3,
             once.open_cpu_s * 1e3
         );
-        for (mode, n) in Mode::ALL.into_iter().flat_map(|mode| [1, 8, 64].map(|n| (mode, n))) {
+        for (mode, n) in Mode::ALL.into_iter().flat_map(|mode| batches.iter().map(move |n| (mode, *n))) {
             let b = measure::batch(&model, &batch(model.graph(), 3, n), mode).expect("an honest batch");
             let ratio = |seconds: f64| seconds / b.infer_cpu_s;
             println!(
