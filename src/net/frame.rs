@@ -40,6 +40,11 @@ impl Step {
     pub const fn round(round: u8) -> Self {
         Self(FIRST_ROUND + round as u16)
     }
+
+    /// Message `message` of an oblivious transfer, numbered apart from the rounds of the protocol it serves.
+    pub const fn oblivious(message: u8) -> Self {
+        Self(FIRST_OBLIVIOUS + message as u16)
+    }
 }
 
 impl fmt::Display for Step {
@@ -53,6 +58,9 @@ impl fmt::Display for Step {
             Self::REFUSAL => f.write_str("refusal"),
             Self::GOODBYE => f.write_str("goodbye"),
             Self(n @ FIRST_ROUND..=LAST_ROUND) => write!(f, "round {}", n - FIRST_ROUND),
+            Self(n @ FIRST_OBLIVIOUS..=LAST_OBLIVIOUS) => {
+                write!(f, "oblivious transfer message {}", n - FIRST_OBLIVIOUS)
+            }
             Self(n) => write!(f, "unknown step {n}"),
         }
     }
@@ -193,6 +201,8 @@ impl fmt::Display for Reason {
 const MAGIC: [u8; 4] = *b"SERN";
 const FIRST_ROUND: u16 = 256;
 const LAST_ROUND: u16 = FIRST_ROUND + u8::MAX as u16;
+const FIRST_OBLIVIOUS: u16 = LAST_ROUND + 1;
+const LAST_OBLIVIOUS: u16 = FIRST_OBLIVIOUS + u8::MAX as u16;
 /// Content types of the records a TLS peer sends first.
 const TLS_ALERT: u8 = 21;
 const TLS_HANDSHAKE: u8 = 22;

@@ -7,6 +7,7 @@
 //! | [`server`] | [`Answerer`], who answers; [`Host`], who does so honestly; [`serve_link`], the conversation's other side |
 //! | [`offer`] | [`Offer`]: how many samples a server takes at once, by kind |
 //! | [`local`] | both sides in one process |
+//! | [`private`] | what two parties need to compute without showing each other anything |
 //!
 //! ```text
 //! client                                   server
@@ -23,6 +24,7 @@
 pub mod client;
 pub mod local;
 pub mod offer;
+pub mod private;
 pub mod server;
 mod wire;
 
