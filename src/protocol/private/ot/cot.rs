@@ -3,33 +3,59 @@
 //! Sender: blocks q_j under one Δ. Receiver: t_j = q_j ⊕ x_j·Δ, x_j the lowest bit of t_j. Each is used once, under its own
 //! tweak, so that the pads H(q_j, j), H(q_j ⊕ Δ, j) are independent to whoever does not know Δ. Both sides draw the same
 //! numbers in the same order; the stock is refilled over the link when it runs out.
+//!
+//! [`Supply::Silent`] starts with one iteration of a small code on what the extension gives; from then on an iteration of
+//! the large one sets aside what the next needs.
 
 use super::Secret;
 use super::error::OtError;
 use super::extend::{ExtendReceiver, ExtendSender, RUN};
-use super::hash::Tmmo;
+use super::hash::{Session, Tmmo};
+use super::lpn::Code;
+use super::silent::Silent;
 use crate::net::Channel;
 use std::fmt;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
-/// The sender's stock.
-pub(super) struct CotSender {
-    engine: ExtendSender,
-    stock: Stock,
+/// Where a session's correlated transfers come from. Both ends must say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// The extension: 16 bytes from receiver to sender each, drawn as needed. For up to some hundred thousand.
+    Extended,
+    /// Learning parity with noise: batches of four million at 0.2 bytes each, mostly from sender to receiver, after a start of 0.8 MB.
+    /// Either end holds 64 MB of them.
+    Silent,
 }
 
-/// The receiver's stock.
-pub(super) struct CotReceiver {
-    engine: ExtendReceiver,
-    stock: Stock,
+/// What differs between the two ends.
+pub(super) trait Engine: Sized {
+    /// Runs the base transfers.
+    fn setup(channel: &mut dyn Channel) -> Result<(Self, Session), OtError>;
+    /// At least `count` blocks by the extension.
+    fn run(&mut self, channel: &mut dyn Channel, count: usize) -> Result<Secret<u128>, OtError>;
+    /// One silent iteration.
+    fn iterate(
+        &self,
+        silent: &Silent,
+        channel: &mut dyn Channel,
+        code: Code,
+        input: &[u128],
+        first: u64,
+    ) -> Result<Secret<u128>, OtError>;
 }
 
-/// Blocks yet unused, and how many pads were drawn in this session.
-struct Stock {
-    blocks: Secret<u128>,
+/// One end's stock.
+pub(super) struct Cots<E> {
+    engine: E,
     hash: Tmmo,
+    silent: Option<(Silent, [Code; 2])>,
+    blocks: Secret<u128>,
+    reserve: Secret<u128>,
     used: u64,
 }
+
+pub(super) type CotSender = Cots<ExtendSender>;
+pub(super) type CotReceiver = Cots<ExtendReceiver>;
 
 /// Blocks just taken, whose pads are under tweaks `first`, `first + 1`, ….
 pub(super) struct Taken {
@@ -37,44 +63,85 @@ pub(super) struct Taken {
     pub(super) first: u64,
 }
 
-impl Stock {
-    fn take(
-        &mut self,
-        count: usize,
-        mut refill: impl FnMut(usize) -> Result<Secret<u128>, OtError>,
-    ) -> Result<Taken, OtError> {
+impl<E: Engine> Cots<E> {
+    pub(super) fn setup(channel: &mut dyn Channel, supply: Supply) -> Result<Self, OtError> {
+        let codes = match supply {
+            Supply::Extended => None,
+            Supply::Silent => Some([Code::SMALL, Code::LARGE]),
+        };
+        Self::setup_with(channel, codes)
+    }
+
+    fn setup_with(channel: &mut dyn Channel, codes: Option<[Code; 2]>) -> Result<Self, OtError> {
+        let (engine, session) = E::setup(channel)?;
+        let hash = Tmmo::new(&session);
+        let silent = codes.map(|codes| (Silent::new(session, hash.clone()), codes));
+        let [blocks, reserve] = [Vec::new(), Vec::new()].map(Zeroizing::new);
+        Ok(Self { engine, hash, silent, blocks, reserve, used: 0 })
+    }
+
+    pub(super) fn hash(&self) -> &Tmmo {
+        &self.hash
+    }
+
+    /// Takes `count` blocks from the stock, refilling it as often as needed.
+    pub(super) fn take(&mut self, channel: &mut dyn Channel, count: usize) -> Result<Taken, OtError> {
         let mut blocks = Zeroizing::new(Vec::with_capacity(count));
         while blocks.len() < count {
             let missing = count - blocks.len();
             if self.blocks.is_empty() {
-                self.blocks = refill(missing)?;
+                self.refill(channel, missing)?;
             }
             let rest = self.blocks.len() - missing.min(self.blocks.len());
             blocks.extend_from_slice(&self.blocks[rest..]);
+            self.blocks[rest..].zeroize();
             self.blocks.truncate(rest);
         }
+        Ok(Taken { first: self.tweaks(count), blocks })
+    }
+
+    fn refill(&mut self, channel: &mut dyn Channel, missing: usize) -> Result<(), OtError> {
+        let Some([first, then]) = self.silent.as_ref().map(|(_, codes)| *codes) else {
+            self.blocks = self.engine.run(channel, missing.min(RUN))?;
+            return Ok(());
+        };
+        if self.reserve.is_empty() {
+            let mut input = self.engine.run(channel, first.needs())?;
+            input.truncate(first.needs());
+            self.reserve = self.iterate(channel, first, &input)?;
+            self.reserve.truncate(then.needs());
+        }
+        let input = std::mem::replace(&mut self.reserve, Zeroizing::new(Vec::new()));
+        self.blocks = self.iterate(channel, then, &input)?;
+        let kept = self.blocks.len() - then.needs();
+        self.reserve = Zeroizing::new(self.blocks.split_off(kept));
+        Ok(())
+    }
+
+    fn iterate(
+        &mut self,
+        channel: &mut dyn Channel,
+        code: Code,
+        input: &[u128],
+    ) -> Result<Secret<u128>, OtError> {
+        let first = self.tweaks(input.len());
+        match &self.silent {
+            Some((silent, _)) => self.engine.iterate(silent, channel, code, input, first),
+            None => Err(OtError::Misuse("this session has no silent supply")),
+        }
+    }
+
+    /// Sets `count` tweaks aside and returns the first.
+    fn tweaks(&mut self, count: usize) -> u64 {
         let first = self.used;
         self.used += count as u64;
-        Ok(Taken { blocks, first })
+        first
     }
 }
 
 impl CotSender {
-    pub(super) fn setup(channel: &mut dyn Channel) -> Result<Self, OtError> {
-        let (engine, session) = ExtendSender::setup(channel)?;
-        Ok(Self { engine, stock: Stock { blocks: Zeroizing::default(), hash: Tmmo::new(&session), used: 0 } })
-    }
-
     pub(super) fn delta(&self) -> u128 {
         self.engine.delta()
-    }
-
-    pub(super) fn hash(&self) -> &Tmmo {
-        &self.stock.hash
-    }
-
-    pub(super) fn take(&mut self, channel: &mut dyn Channel, count: usize) -> Result<Taken, OtError> {
-        self.stock.take(count, |missing| self.engine.run(channel, missing.min(RUN)))
     }
 
     /// Both pads of every block.
@@ -85,10 +152,19 @@ impl CotSender {
             let (zero, one) = (&mut zero[..blocks.len()], &mut one[..blocks.len()]);
             zero.copy_from_slice(blocks);
             one.iter_mut().zip(blocks).for_each(|(one, block)| *one = block ^ self.delta());
-            self.stock.hash.hash(zero, first);
-            self.stock.hash.hash(one, first);
+            self.hash.hash(zero, first);
+            self.hash.hash(one, first);
             pads.extend(zero.iter().zip(&*one).map(|(zero, one)| [*zero, *one]));
         }
+        pads
+    }
+}
+
+impl CotReceiver {
+    /// The known pad of every block.
+    pub(super) fn pads(&self, taken: &Taken) -> Vec<u128> {
+        let mut pads = taken.blocks.to_vec();
+        self.hash.hash(&mut pads, taken.first.into());
         pads
     }
 }
@@ -100,45 +176,93 @@ impl Taken {
     }
 }
 
-impl CotReceiver {
-    pub(super) fn setup(channel: &mut dyn Channel) -> Result<Self, OtError> {
-        let (engine, session) = ExtendReceiver::setup(channel)?;
-        Ok(Self { engine, stock: Stock { blocks: Zeroizing::default(), hash: Tmmo::new(&session), used: 0 } })
+impl Engine for ExtendSender {
+    fn setup(channel: &mut dyn Channel) -> Result<(Self, Session), OtError> {
+        Self::setup(channel)
     }
 
-    pub(super) fn hash(&self) -> &Tmmo {
-        &self.stock.hash
+    fn run(&mut self, channel: &mut dyn Channel, count: usize) -> Result<Secret<u128>, OtError> {
+        self.run(channel, count)
     }
 
-    pub(super) fn take(&mut self, channel: &mut dyn Channel, count: usize) -> Result<Taken, OtError> {
-        self.stock.take(count, |missing| self.engine.run(channel, missing.min(RUN)))
-    }
-
-    /// The known pad of every block.
-    pub(super) fn pads(&self, taken: &Taken) -> Vec<u128> {
-        let mut pads = taken.blocks.to_vec();
-        self.stock.hash.hash(&mut pads, taken.first.into());
-        pads
-    }
-}
-
-impl fmt::Debug for Stock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Stock {{ {} unused, {} used, contents hidden }}", self.blocks.len(), self.used)
+    fn iterate(
+        &self,
+        silent: &Silent,
+        channel: &mut dyn Channel,
+        code: Code,
+        input: &[u128],
+        first: u64,
+    ) -> Result<Secret<u128>, OtError> {
+        silent.send(channel, code, self.delta(), input, first)
     }
 }
 
-impl fmt::Debug for CotSender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.stock.fmt(f)
+impl Engine for ExtendReceiver {
+    fn setup(channel: &mut dyn Channel) -> Result<(Self, Session), OtError> {
+        Self::setup(channel)
+    }
+
+    fn run(&mut self, channel: &mut dyn Channel, count: usize) -> Result<Secret<u128>, OtError> {
+        self.run(channel, count)
+    }
+
+    fn iterate(
+        &self,
+        silent: &Silent,
+        channel: &mut dyn Channel,
+        code: Code,
+        input: &[u128],
+        first: u64,
+    ) -> Result<Secret<u128>, OtError> {
+        silent.receive(channel, code, input, first)
     }
 }
 
-impl fmt::Debug for CotReceiver {
+impl<E> fmt::Debug for Cots<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.stock.fmt(f)
+        write!(f, "Cots {{ {} unused, {} used, contents hidden }}", self.blocks.len(), self.used)
     }
 }
 
 /// Blocks hashed at once.
 const BATCH: usize = 64;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::super::test_kit::both;
+    use super::*;
+
+    /// Codes too small to be secure, to go through many iterations.
+    const TINY: [Code; 2] = [Code { k: 90, t: 16, depth: 5 }, Code { k: 120, t: 30, depth: 6 }];
+
+    #[test]
+    fn silent_stock_feeds_itself_and_never_repeats_a_tweak() {
+        let takes = [1, 700, 5000, 3, 20_000];
+        fn draw<E: Engine>(channel: &mut dyn Channel, takes: &[usize]) -> (Cots<E>, Vec<Taken>) {
+            let mut cots = Cots::<E>::setup_with(channel, Some(TINY)).unwrap();
+            let taken = takes.iter().map(|count| cots.take(channel, *count).unwrap()).collect();
+            (cots, taken)
+        }
+        let ((sender, sent), (_, received)) = both(
+            |channel| draw::<ExtendSender>(channel, &takes),
+            |channel| draw::<ExtendReceiver>(channel, &takes),
+        );
+        let mut next = 0;
+        for ((q, t), count) in sent.iter().zip(&received).zip(takes) {
+            assert!(q.first == t.first && q.first >= next, "tweaks go on");
+            next = q.first + count as u64;
+            assert_eq!((q.blocks.len(), t.blocks.len()), (count, count));
+            assert!(
+                q.blocks
+                    .iter()
+                    .zip(t.blocks.iter())
+                    .all(|(q, t)| { q ^ t == sender.delta() & 0u128.wrapping_sub(t & 1) && q & 1 == 0 })
+            );
+        }
+        let mut all: Vec<u128> = sent.iter().flat_map(|taken| taken.blocks.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), takes.iter().sum::<usize>(), "no block twice");
+    }
+}

@@ -6,6 +6,7 @@
 //!   with advantage about 2pq · 2⁻¹²⁷: with q = 2³⁰ hashes per session, 96 bits against offline work. A tweak must never repeat in
 //!   a session; the callers count them.
 //! * [`Stream`]: AES in counter mode under a secret seed.
+//! * [`Doubler`]: the length-doubling s ↦ (π₀(s) ⊕ s, π₁(s) ⊕ s) of a puncturable tree.
 //! * [`fingerprint`]: the polynomial hash Σ X_j • K^(m−j+1) over GF(2¹²⁸) (POLYVAL's product •). For two distinct
 //!   strings of m blocks and a random key, both hash alike with probability at most m · 2⁻¹²⁸.
 //!
@@ -81,6 +82,11 @@ impl Stream {
         Self { cipher: cipher(seed.to_le_bytes()), next: 0 }
     }
 
+    /// A stream both sides know: public coins of this session.
+    pub(super) fn public(session: &Session, label: &str) -> Self {
+        Self { cipher: cipher(key(session, label)), next: 0 }
+    }
+
     /// Fills `blocks` with the next of the stream.
     pub(super) fn fill(&mut self, blocks: &mut [u128]) {
         let mut bytes = [AesBlock::default(); LANES];
@@ -94,6 +100,42 @@ impl Stream {
             chunk.iter_mut().zip(&*bytes).for_each(|(block, bytes)| *block = read(bytes));
         }
     }
+}
+
+/// The generator of a puncturable tree.
+#[derive(Clone)]
+pub(super) struct Doubler([Aes128; 2]);
+
+impl Doubler {
+    pub(super) fn new(session: &Session) -> Self {
+        Self(["serin ot: left child", "serin ot: right child"].map(|label| cipher(key(session, label))))
+    }
+
+    /// Replaces the first `count` of `nodes` by their `2 · count` children, those of node j at 2j and 2j + 1.
+    pub(super) fn expand(&self, nodes: &mut [u128], count: usize) {
+        let mut parents = [0; LANES];
+        let (mut left, mut right) = ([AesBlock::default(); LANES], [AesBlock::default(); LANES]);
+        for start in (0..count).step_by(LANES).rev() {
+            let length = LANES.min(count - start);
+            let (parents, left, right) = (&mut parents[..length], &mut left[..length], &mut right[..length]);
+            parents.copy_from_slice(&nodes[start..start + length]);
+            pack(parents, left);
+            right.copy_from_slice(left);
+            self.0[0].encrypt_blocks(left);
+            self.0[1].encrypt_blocks(right);
+            let children = nodes[2 * start..2 * (start + length)].as_chunks_mut::<2>().0;
+            for ((pair, parent), (left, right)) in
+                children.iter_mut().zip(&*parents).zip(left.iter().zip(&*right))
+            {
+                *pair = [read(left) ^ parent, read(right) ^ parent];
+            }
+        }
+    }
+}
+
+/// The product • of POLYVAL: commutative, associative, linear in both.
+pub(super) fn product(a: u128, b: u128) -> u128 {
+    fingerprint(b, &[a])
 }
 
 /// The polynomial hash of `blocks` under `key`.
@@ -148,6 +190,28 @@ mod tests {
         stream.fill(&mut parts[..70]);
         stream.fill(&mut parts[70..]);
         assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn children_are_those_of_each_parent_alone() {
+        let doubler = Doubler::new(&[4; 32]);
+        let mut nodes: Vec<u128> = (100..300).chain(std::iter::repeat_n(0, 200)).collect();
+        doubler.expand(&mut nodes, 200);
+        for (parent, pair) in (100..300).zip(nodes.chunks(2)) {
+            let mut alone = [parent, 0];
+            doubler.expand(&mut alone, 1);
+            assert_eq!(alone, pair);
+            assert_ne!(alone[0], alone[1]);
+        }
+    }
+
+    #[test]
+    fn product_is_that_of_a_field_and_the_fingerprints() {
+        let (a, b, c) = (0x1234_5678_9abc_def0 << 60, u128::MAX / 5, 3 << 100);
+        assert_eq!(product(a, b), product(b, a));
+        assert_eq!(product(product(a, b), c), product(a, product(b, c)));
+        assert_eq!(product(a ^ c, b), product(a, b) ^ product(c, b));
+        assert_eq!(fingerprint(c, &[a, b]), product(a, product(c, c)) ^ product(b, c));
     }
 
     #[test]

@@ -7,13 +7,15 @@
 //! |---|---|
 //! | `base` | 127 transfers from Diffie–Hellman: 8 KiB each way, some tens of milliseconds |
 //! | `extend` | correlated transfers from those by symmetric cryptography: 16 bytes each |
-//! | `cot` | the stock both fill, its pads and tweaks |
+//! | `silent`, `trees`, `lpn` | correlated transfers by learning parity with noise: 0.2 bytes each |
+//! | `cot` | the stock that either fills ([`Supply`]), its pads and tweaks |
 //! | [`Sender`], [`Receiver`] | random, chosen, correlated and 1-of-N transfers |
 //! | [`Shape`] | how 1-of-N transfers of ℓ bits are packed |
 //! | [`OtError`] | what went wrong, and by whose fault |
 //! | `hash`, `transpose`, `bits`, `wire` | the correlation-robust hash and generators; bit matrices; packing; messages |
 //!
-//! Assumptions: decisional Diffie–Hellman on Ristretto, AES as an ideal cipher (SHA-2 as a random oracle). Errors: each file says its
+//! Assumptions: decisional Diffie–Hellman on Ristretto, AES as an ideal cipher, SHA-2 as a random oracle; for
+//! [`Supply::Silent`] also learning parity with regular noise. Errors: each file says its
 //! own. **Aborts.** A receiver may try to guess bits of the sender's Δ: each wrong guess ends the session. A caller must
 //! therefore end the *link* on any [`OtError::Peer`], tell the peer nothing, and never count a repeated attempt as a first.
 //!
@@ -25,14 +27,18 @@ mod cot;
 mod error;
 mod extend;
 mod hash;
+mod lpn;
 mod receiver;
 mod sender;
 mod shape;
+mod silent;
 #[cfg(test)]
 mod test_kit;
 mod transpose;
+mod trees;
 mod wire;
 
+pub use cot::Supply;
 pub use error::{Fault, OtError, Role};
 pub use receiver::{Drawn, Receiver};
 pub use sender::Sender;

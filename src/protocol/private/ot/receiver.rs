@@ -2,10 +2,11 @@
 //!
 //! No branch and no address depends on a choice; of N masked messages all are read and one is kept by a mask.
 
+use super::bits;
+use super::cot::{CotReceiver, Supply, Taken};
 use super::error::{OtError, Role};
 use super::shape::Shape;
 use super::wire::{self, FLIPS, MASKED};
-use super::{bits, cot::CotReceiver, cot::Taken};
 use crate::net::Channel;
 use std::fmt;
 
@@ -25,12 +26,12 @@ pub struct Drawn {
 }
 
 impl Receiver {
-    /// Sets up a session with a peer that sets up a sender.
+    /// Sets up a session with a peer that sets up a sender under the same `supply`.
     ///
     /// # Errors
     /// [`OtError`]; the link must be dropped.
-    pub fn setup(channel: &mut dyn Channel) -> Result<Self, OtError> {
-        Ok(Self { cots: CotReceiver::setup(channel)?, spent: false })
+    pub fn setup(channel: &mut dyn Channel, supply: Supply) -> Result<Self, OtError> {
+        Ok(Self { cots: CotReceiver::setup(channel, supply)?, spent: false })
     }
 
     /// One random block each of `count` pairs.

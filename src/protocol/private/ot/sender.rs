@@ -13,10 +13,11 @@
 //! The receiver's flips x_j ⊕ b_j turn random choices into chosen ones; they are uniform to the sender. A cheating
 //! receiver that sends other flips has only chosen otherwise. A cheating sender's messages are whatever it sends.
 
+use super::bits;
+use super::cot::{CotSender, Supply, Taken};
 use super::error::{OtError, Role};
 use super::shape::Shape;
 use super::wire::{self, FLIPS, MASKED};
-use super::{bits, cot::CotSender, cot::Taken};
 use crate::net::Channel;
 use std::fmt;
 
@@ -27,13 +28,13 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Sets up a session with a peer that sets up a receiver: base transfers, with a Δ
+    /// Sets up a session with a peer that sets up a receiver under the same `supply`: base transfers, with a Δ
     /// of its own.
     ///
     /// # Errors
     /// [`OtError`]; the link must be dropped.
-    pub fn setup(channel: &mut dyn Channel) -> Result<Self, OtError> {
-        Ok(Self { cots: CotSender::setup(channel)?, spent: false })
+    pub fn setup(channel: &mut dyn Channel, supply: Supply) -> Result<Self, OtError> {
+        Ok(Self { cots: CotSender::setup(channel, supply)?, spent: false })
     }
 
     /// `count` pairs of random blocks, of each of which the receiver knows one.

@@ -14,8 +14,8 @@ fn converse<A: Send, B: Send>(
     receive: impl FnOnce(&mut Receiver, &mut dyn Channel) -> B + Send,
 ) -> (A, B) {
     both(
-        |channel| send(&mut Sender::setup(channel).unwrap(), channel),
-        |channel| receive(&mut Receiver::setup(channel).unwrap(), channel),
+        |channel| send(&mut Sender::setup(channel, Supply::Extended).unwrap(), channel),
+        |channel| receive(&mut Receiver::setup(channel, Supply::Extended).unwrap(), channel),
     )
 }
 
@@ -62,13 +62,13 @@ fn either_end_may_send_over_one_link() {
     let one_side = |channel: &mut dyn Channel, first: bool| {
         let (mut sender, mut receiver);
         if first {
-            sender = Sender::setup(channel).unwrap();
-            receiver = Receiver::setup(channel).unwrap();
+            sender = Sender::setup(channel, Supply::Extended).unwrap();
+            receiver = Receiver::setup(channel, Supply::Extended).unwrap();
             sender.send_chosen(channel, 5, &[[1, 2], [3, 4]]).unwrap();
             receiver.receive_chosen(channel, 9, &[true]).unwrap()
         } else {
-            receiver = Receiver::setup(channel).unwrap();
-            sender = Sender::setup(channel).unwrap();
+            receiver = Receiver::setup(channel, Supply::Extended).unwrap();
+            sender = Sender::setup(channel, Supply::Extended).unwrap();
             let got = receiver.receive_chosen(channel, 5, &[false, true]).unwrap();
             sender.send_chosen(channel, 9, &[[7, 300]]).unwrap();
             got

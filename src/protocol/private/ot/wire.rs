@@ -19,6 +19,9 @@ pub(super) const BASE_REPLY: Message = message(1, "the base transfers' reply");
 pub(super) const COLUMNS: Message = message(2, "the extension's columns");
 pub(super) const CHECK_KEY: Message = message(3, "the extension's check key");
 pub(super) const CHECK: Message = message(4, "the extension's check");
+pub(super) const TREES: Message = message(5, "the punctured trees");
+pub(super) const TREES_KEY: Message = message(6, "the trees' check key");
+pub(super) const TREES_CHECK: Message = message(7, "the trees' check");
 pub(super) const FLIPS: Message = message(8, "the flips of the choices");
 pub(super) const MASKED: Message = message(9, "the masked messages");
 
