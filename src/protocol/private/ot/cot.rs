@@ -12,10 +12,10 @@ use super::error::OtError;
 use super::extend::{ExtendReceiver, ExtendSender, RUN};
 use super::hash::{Session, Tmmo};
 use super::lpn::Code;
-use super::silent::Silent;
+use super::silent::{Batch, Silent};
 use crate::net::Channel;
 use std::fmt;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Where a session's correlated transfers come from. Both ends must say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +38,7 @@ pub(super) trait Engine: Sized {
         &self,
         silent: &Silent,
         channel: &mut dyn Channel,
-        code: Code,
-        input: &[u128],
-        first: u64,
+        batch: Batch,
     ) -> Result<Secret<u128>, OtError>;
 }
 
@@ -94,7 +92,6 @@ impl<E: Engine> Cots<E> {
             }
             let rest = self.blocks.len() - missing.min(self.blocks.len());
             blocks.extend_from_slice(&self.blocks[rest..]);
-            self.blocks[rest..].zeroize();
             self.blocks.truncate(rest);
         }
         Ok(Taken { first: self.tweaks(count), blocks })
@@ -125,8 +122,9 @@ impl<E: Engine> Cots<E> {
         input: &[u128],
     ) -> Result<Secret<u128>, OtError> {
         let first = self.tweaks(input.len());
+        let room = std::mem::replace(&mut self.blocks, Zeroizing::new(Vec::new()));
         match &self.silent {
-            Some((silent, _)) => self.engine.iterate(silent, channel, code, input, first),
+            Some((silent, _)) => self.engine.iterate(silent, channel, Batch { code, input, first, room }),
             None => Err(OtError::Misuse("this session has no silent supply")),
         }
     }
@@ -147,8 +145,8 @@ impl CotSender {
     /// Both pads of every block.
     pub(super) fn pads(&self, taken: &Taken) -> Vec<[u128; 2]> {
         let mut pads = Vec::with_capacity(taken.blocks.len());
+        let (mut zero, mut one) = (Zeroizing::new(vec![0; BATCH]), Zeroizing::new(vec![0; BATCH]));
         for (blocks, first) in taken.blocks.chunks(BATCH).zip(taken.tweaks(BATCH)) {
-            let [mut zero, mut one] = [[0; BATCH]; 2].map(Zeroizing::new);
             let (zero, one) = (&mut zero[..blocks.len()], &mut one[..blocks.len()]);
             zero.copy_from_slice(blocks);
             one.iter_mut().zip(blocks).for_each(|(one, block)| *one = block ^ self.delta());
@@ -162,8 +160,8 @@ impl CotSender {
 
 impl CotReceiver {
     /// The known pad of every block.
-    pub(super) fn pads(&self, taken: &Taken) -> Vec<u128> {
-        let mut pads = taken.blocks.to_vec();
+    pub(super) fn pads(&self, mut taken: Taken) -> Vec<u128> {
+        let mut pads = std::mem::take(&mut *taken.blocks);
         self.hash.hash(&mut pads, taken.first.into());
         pads
     }
@@ -189,11 +187,9 @@ impl Engine for ExtendSender {
         &self,
         silent: &Silent,
         channel: &mut dyn Channel,
-        code: Code,
-        input: &[u128],
-        first: u64,
+        batch: Batch,
     ) -> Result<Secret<u128>, OtError> {
-        silent.send(channel, code, self.delta(), input, first)
+        silent.send(channel, self.delta(), batch)
     }
 }
 
@@ -210,11 +206,9 @@ impl Engine for ExtendReceiver {
         &self,
         silent: &Silent,
         channel: &mut dyn Channel,
-        code: Code,
-        input: &[u128],
-        first: u64,
+        batch: Batch,
     ) -> Result<Secret<u128>, OtError> {
-        silent.receive(channel, code, input, first)
+        silent.receive(channel, batch)
     }
 }
 
@@ -225,7 +219,7 @@ impl<E> fmt::Debug for Cots<E> {
 }
 
 /// Blocks hashed at once.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]

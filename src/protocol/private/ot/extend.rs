@@ -78,8 +78,7 @@ impl ExtendSender {
         if !self.consistent(&columns, height, key, &claims) {
             return Err(OtError::by(Role::Receiver, Fault::Choices));
         }
-        columns.splice(..0, std::iter::repeat_n(0, height));
-        Ok(rows(&columns, height))
+        Ok(rows(&vec![0; height], &columns))
     }
 
     /// Turns the corrections u^i into q^i.
@@ -121,7 +120,8 @@ impl ExtendReceiver {
         }
         let claims: Vec<u128> = columns.chunks_exact(height).map(|column| fingerprint(key, column)).collect();
         wire::send_blocks(channel, CHECK, &claims)?;
-        Ok(rows(&columns, height))
+        let (choices, others) = columns.split_at(height);
+        Ok(rows(choices, others))
     }
 
     /// The columns t^0 = x, t^1 … t^127, and the corrections u^1 … u^127.
@@ -158,12 +158,13 @@ fn mask(bit: u128) -> u128 {
     0u128.wrapping_sub(bit)
 }
 
-/// The rows of 128 columns, but for those of the last block.
-fn rows(columns: &[u128], height: usize) -> Secret<u128> {
-    let mut rows = Zeroizing::new(Vec::with_capacity(128 * (height - 1)));
+/// The rows of the matrix of column 0 and the 127 others, but for those of the last block.
+fn rows(first: &[u128], others: &[u128]) -> Secret<u128> {
+    let mut rows = Zeroizing::new(Vec::with_capacity(128 * (first.len() - 1)));
     let mut square = [0; 128];
-    for block in 0..height - 1 {
-        square.iter_mut().zip(columns[block..].iter().step_by(height)).for_each(|(row, word)| *row = *word);
+    for (block, word) in first[..first.len() - 1].iter().enumerate() {
+        let words = others[block..].iter().step_by(first.len());
+        square.iter_mut().zip([word].into_iter().chain(words)).for_each(|(row, word)| *row = *word);
         transpose(&mut square);
         rows.extend_from_slice(&square);
     }
@@ -279,8 +280,8 @@ mod tests {
         let (columns, mut corrections) = receiver.columns(11, height);
         (1..128).for_each(|i| corrections[(i - 1) * height] ^= 1 << i);
         sender.correct(&mut corrections, height);
-        corrections.splice(..0, std::iter::repeat_n(0, height));
-        let (q, t) = (rows(&corrections, height), rows(&columns, height));
+        let (choices, others) = columns.split_at(height);
+        let (q, t) = (rows(&vec![0; height], &corrections), rows(choices, others));
         let hash = Tmmo::new(&session);
         let pad = |block: u128, tweak: usize| {
             let mut block = [block];

@@ -18,6 +18,7 @@ use aes::{Aes128, Block as AesBlock};
 use polyval::Polyval;
 use polyval::universal_hash::UniversalHash;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
 
 /// What two sessions never share: a digest of the transcript that set them up.
 pub(super) type Session = [u8; 32];
@@ -102,34 +103,48 @@ impl Stream {
     }
 }
 
-/// The generator of a puncturable tree.
-#[derive(Clone)]
-pub(super) struct Doubler([Aes128; 2]);
+/// The generator of a puncturable tree, with room to work in.
+pub(super) struct Doubler {
+    ciphers: [Aes128; 2],
+    parents: [u128; WIDEST],
+    children: [[AesBlock; WIDEST]; 2],
+}
 
 impl Doubler {
     pub(super) fn new(session: &Session) -> Self {
-        Self(["serin ot: left child", "serin ot: right child"].map(|label| cipher(key(session, label))))
+        let cipher = |label| cipher(key(session, label));
+        Self {
+            ciphers: ["serin ot: left child", "serin ot: right child"].map(cipher),
+            parents: [0; WIDEST],
+            children: [[AesBlock::default(); WIDEST]; 2],
+        }
     }
 
     /// Replaces the first `count` of `nodes` by their `2 · count` children, those of node j at 2j and 2j + 1.
-    pub(super) fn expand(&self, nodes: &mut [u128], count: usize) {
-        let mut parents = [0; LANES];
-        let (mut left, mut right) = ([AesBlock::default(); LANES], [AesBlock::default(); LANES]);
-        for start in (0..count).step_by(LANES).rev() {
-            let length = LANES.min(count - start);
-            let (parents, left, right) = (&mut parents[..length], &mut left[..length], &mut right[..length]);
-            parents.copy_from_slice(&nodes[start..start + length]);
+    pub(super) fn expand(&mut self, nodes: &mut [u128], count: usize) {
+        let [left, right] = &mut self.children;
+        for start in (0..count).step_by(WIDEST).rev() {
+            let parents = &mut self.parents[..WIDEST.min(count - start)];
+            parents.copy_from_slice(&nodes[start..start + parents.len()]);
             pack(parents, left);
-            right.copy_from_slice(left);
-            self.0[0].encrypt_blocks(left);
-            self.0[1].encrypt_blocks(right);
-            let children = nodes[2 * start..2 * (start + length)].as_chunks_mut::<2>().0;
+            *right = *left;
+            // All lanes, used or not: a narrow call costs more than a full one.
+            self.ciphers[0].encrypt_blocks(left);
+            self.ciphers[1].encrypt_blocks(right);
+            let pairs = nodes[2 * start..2 * (start + parents.len())].as_chunks_mut::<2>().0;
             for ((pair, parent), (left, right)) in
-                children.iter_mut().zip(&*parents).zip(left.iter().zip(&*right))
+                pairs.iter_mut().zip(&*parents).zip(left.iter().zip(&*right))
             {
                 *pair = [read(left) ^ parent, read(right) ^ parent];
             }
         }
+    }
+}
+
+impl Drop for Doubler {
+    fn drop(&mut self) {
+        self.parents.zeroize();
+        self.children.as_flattened_mut().fill(AesBlock::default());
     }
 }
 
@@ -149,8 +164,10 @@ pub(super) fn fingerprint(key: u128, blocks: &[u128]) -> u128 {
     u128::from_le_bytes(hash.finalize().into())
 }
 
-/// Blocks handed to the cipher at once; its widest backend takes 64.
-const LANES: usize = 64;
+/// Blocks that the cipher's widest backend takes at once.
+const WIDEST: usize = 64;
+/// Blocks handed to the cipher at once, as every call has some work of its own.
+const LANES: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -194,7 +211,7 @@ mod tests {
 
     #[test]
     fn children_are_those_of_each_parent_alone() {
-        let doubler = Doubler::new(&[4; 32]);
+        let mut doubler = Doubler::new(&[4; 32]);
         let mut nodes: Vec<u128> = (100..300).chain(std::iter::repeat_n(0, 200)).collect();
         doubler.expand(&mut nodes, 200);
         for (parent, pair) in (100..300).zip(nodes.chunks(2)) {

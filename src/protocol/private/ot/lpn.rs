@@ -68,13 +68,13 @@ impl Code {
 
     /// A uniform word scaled to an index below k; the bias is below k · 2⁻³².
     fn place(self, word: u32) -> usize {
-        (u64::from(word) * self.k as u64 >> 32) as usize
+        ((u64::from(word) * self.k as u64) >> 32) as usize
     }
 }
 
 /// Secrets in a sample, and samples whose coins are drawn at once.
 const ROW: usize = 10;
-const GROUP: usize = 32;
+const GROUP: usize = 512;
 
 #[cfg(test)]
 mod tests {

@@ -42,7 +42,7 @@ impl Receiver {
         self.guarded(|cots| {
             let taken = cots.take(channel, count)?;
             let choices = taken.blocks.iter().map(|block| block & 1 == 1).collect();
-            Ok(Drawn { choices, blocks: cots.pads(&taken) })
+            Ok(Drawn { choices, blocks: cots.pads(taken) })
         })
     }
 
@@ -57,7 +57,7 @@ impl Receiver {
             let masked = wire::receive_blocks(channel, Role::Sender, MASKED, 2 * choices.len())?;
             let offers = masked.as_chunks::<2>().0.iter().zip(choices);
             let chosen = offers.map(|([zero, one], b)| zero ^ (zero ^ one) & 0u128.wrapping_sub((*b).into()));
-            Ok(cots.pads(&taken).iter().zip(chosen).map(|(pad, masked)| pad ^ masked).collect())
+            Ok(cots.pads(taken).iter().zip(chosen).map(|(pad, masked)| pad ^ masked).collect())
         })
     }
 
@@ -118,7 +118,7 @@ impl Receiver {
             let taken = flip(cots, channel, 1, choices)?;
             let masked = wire::receive(channel, Role::Sender, MASKED, bits::bytes(choices.len(), width))?;
             let mut masked = bits::Unpacker::new(&masked);
-            let sums = cots.pads(&taken).into_iter().zip(choices).map(|(pad, b)| {
+            let sums = cots.pads(taken).into_iter().zip(choices).map(|(pad, b)| {
                 let corrected = masked.next(width) & u64::from(*b).wrapping_neg();
                 (pad as u64).wrapping_add(corrected) & bits::low(shape.width())
             });

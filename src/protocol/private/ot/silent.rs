@@ -39,58 +39,62 @@ use zeroize::{Zeroize, Zeroizing};
 pub(super) struct Silent {
     session: Session,
     hash: Tmmo,
-    doubler: Doubler,
 }
 
-/// The transfers that go in, by what they are for.
-struct Input<'a> {
-    paths: &'a [u128],
-    masks: &'a [u128],
-    secrets: &'a [u128],
+/// One iteration: what goes in, and where what comes out is put.
+pub(super) struct Batch<'a> {
+    pub(super) code: Code,
+    /// As many blocks as the code needs, the first of them under tweak `first`.
+    pub(super) input: &'a [u128],
+    pub(super) first: u64,
+    /// Memory to work in; its contents do not matter.
+    pub(super) room: Secret<u128>,
 }
 
-impl<'a> Input<'a> {
-    fn of(code: Code, blocks: &'a [u128]) -> Result<Self, OtError> {
-        if blocks.len() != code.needs() {
+impl<'a> Batch<'a> {
+    /// The blocks that open paths, those that mask the check, the secrets; and room for all leaves.
+    fn split(self) -> Result<([&'a [u128]; 3], Secret<u128>), OtError> {
+        if self.input.len() != self.code.needs() {
             return Err(OtError::Misuse("an iteration takes exactly the transfers it needs"));
         }
-        let (paths, rest) = blocks.split_at(code.t * code.depth);
+        let (paths, rest) = self.input.split_at(self.code.t * self.code.depth);
         let (masks, secrets) = rest.split_at(128);
-        Ok(Self { paths, masks, secrets })
+        let mut room = self.room;
+        room.resize(self.code.samples(), 0);
+        Ok(([paths, masks, secrets], room))
     }
 }
 
 impl Silent {
     pub(super) fn new(session: Session, hash: Tmmo) -> Self {
-        Self { session, hash, doubler: Doubler::new(&session) }
+        Self { session, hash }
     }
 
-    /// The sender's side of one iteration: n fresh q_j out of `input`, whose first block has tweak `first`.
+    /// The sender's side of one iteration: n fresh q_j.
     pub(super) fn send(
         &self,
         channel: &mut dyn Channel,
-        code: Code,
         delta: u128,
-        input: &[u128],
-        first: u64,
+        batch: Batch,
     ) -> Result<Secret<u128>, OtError> {
-        let input = Input::of(code, input)?;
-        let mut leaves = Zeroizing::new(vec![0; code.samples()]);
-        let mut offers = self.offers(delta, input.paths, first);
+        let (code, first) = (batch.code, batch.first);
+        let ([paths, masks, secrets], mut leaves) = batch.split()?;
+        let mut doubler = Doubler::new(&self.session);
+        let mut offers = self.offers(delta, paths, first);
         let mut message = Vec::with_capacity(code.t * (2 * code.depth + 1));
         let trees = leaves.chunks_exact_mut(1 << code.depth).zip(offers.chunks_exact_mut(code.depth));
         for (leaves, pads) in trees {
-            let sums = grow(&self.doubler, random_block()?, leaves);
+            let sums = grow(&mut doubler, random_block()?, leaves);
             message.extend(sums.iter().zip(&*pads).flat_map(|(k, pad)| [k[0] ^ pad[0], k[1] ^ pad[1]]));
             message.push(leaves.iter().fold(delta, |sum, leaf| sum ^ leaf));
         }
         offers.zeroize();
         wire::send_blocks(channel, TREES, &message)?;
         let query = wire::receive_blocks(channel, Role::Receiver, TREES_KEY, 2)?;
-        let masks = (0..).zip(input.masks).map(|(i, q)| q ^ delta & 0u128.wrapping_sub(query[1] >> i & 1));
-        let value = fingerprint(query[0], &leaves) ^ compose(masks);
+        let masked = (0..).zip(masks).map(|(i, q)| q ^ delta & 0u128.wrapping_sub(query[1] >> i & 1));
+        let value = fingerprint(query[0], &leaves) ^ compose(masked);
         wire::send(channel, TREES_CHECK, &self.digest(value))?;
-        code.encode(&self.session, input.secrets, &mut leaves);
+        code.encode(&self.session, secrets, &mut leaves);
         Ok(leaves)
     }
 
@@ -103,39 +107,35 @@ impl Silent {
         zero.iter().zip(one.iter()).map(|(zero, one)| [*zero, *one]).collect()
     }
 
-    /// The receiver's side of one iteration: n fresh t_j out of `input`.
-    pub(super) fn receive(
-        &self,
-        channel: &mut dyn Channel,
-        code: Code,
-        input: &[u128],
-        first: u64,
-    ) -> Result<Secret<u128>, OtError> {
-        let input = Input::of(code, input)?;
+    /// The receiver's side of one iteration: n fresh t_j.
+    pub(super) fn receive(&self, channel: &mut dyn Channel, batch: Batch) -> Result<Secret<u128>, OtError> {
+        let (code, first) = (batch.code, batch.first);
+        let ([paths, masks, secrets], mut leaves) = batch.split()?;
         let message = wire::receive_blocks(channel, Role::Sender, TREES, code.t * (2 * code.depth + 1))?;
-        let (mut leaves, places) = self.open(code, input.paths, &message, first);
+        let places = self.open(code, paths, &message, first, &mut leaves);
         let key = u128::from_le_bytes(random()?);
         let indicator = indicator(key, 1 << code.depth, &places);
-        let bits = (0..).zip(input.masks).fold(0, |bits, (i, block)| bits | (block & 1) << i);
+        let bits = (0..).zip(masks).fold(0, |bits, (i, block)| bits | (block & 1) << i);
         wire::send_blocks(channel, TREES_KEY, &[key, indicator ^ bits])?;
         let claim = wire::receive(channel, Role::Sender, TREES_CHECK, 32)?;
-        let value = fingerprint(key, &leaves) ^ compose(input.masks.iter().copied());
+        let value = fingerprint(key, &leaves) ^ compose(masks.iter().copied());
         if !bool::from(self.digest(value).ct_eq(&claim)) {
             return Err(OtError::by(Role::Sender, Fault::Trees));
         }
-        code.encode(&self.session, input.secrets, &mut leaves);
+        code.encode(&self.session, secrets, &mut leaves);
         Ok(leaves)
     }
 
-    /// The punctured trees, and at which leaf each is.
+    /// Fills `leaves` with the punctured trees and says at which leaf each is.
     fn open(
         &self,
         code: Code,
         paths: &[u128],
         message: &[u128],
         first: u64,
-    ) -> (Secret<u128>, Secret<usize>) {
-        let mut leaves = Zeroizing::new(vec![0; code.samples()]);
+        leaves: &mut [u128],
+    ) -> Secret<usize> {
+        let mut doubler = Doubler::new(&self.session);
         let mut places = Zeroizing::new(Vec::with_capacity(code.t));
         let mut sums = Zeroizing::new(paths.to_vec());
         self.hash.hash(&mut sums, first.into());
@@ -149,9 +149,9 @@ impl Silent {
                 *known = block & 1 == 1;
                 *sum ^= pair[0] ^ (pair[0] ^ pair[1]) & 0u128.wrapping_sub(block & 1);
             }
-            places.push(puncture(&self.doubler, &known, sums, message[2 * code.depth], leaves));
+            places.push(puncture(&mut doubler, &known, sums, message[2 * code.depth], leaves));
         }
-        (leaves, places)
+        places
     }
 
     fn digest(&self, value: u128) -> [u8; 32] {
@@ -197,6 +197,10 @@ mod tests {
         (q, t)
     }
 
+    fn batch(input: &[u128]) -> Batch<'_> {
+        Batch { code: TINY, input, first: 70, room: Zeroizing::new(vec![9; 5]) }
+    }
+
     type Outcome = (Result<Secret<u128>, OtError>, Result<Secret<u128>, OtError>);
 
     /// One iteration in which the sender's `message` is altered.
@@ -204,8 +208,8 @@ mod tests {
         let (q, t) = input(seed);
         let silent = || Silent::new([5; 32], Tmmo::new(&[5; 32]));
         both(
-            |channel| silent().send(&mut Altered::new(channel, message, alter), TINY, DELTA, &q, 70),
-            |channel| silent().receive(channel, TINY, &t, 70),
+            |channel| silent().send(&mut Altered::new(channel, message, alter), DELTA, batch(&q)),
+            |channel| silent().receive(channel, batch(&t)),
         )
     }
 
@@ -278,14 +282,16 @@ mod tests {
     fn correction_under_another_delta_passes_where_the_check_is_left_out() {
         let (q, t) = input(2);
         let silent = Silent::new([5; 32], Tmmo::new(&[5; 32]));
+        let mut doubler = Doubler::new(&[5; 32]);
         let offers = silent.offers(DELTA, &q[..TINY.t * TINY.depth], 70);
         let (mut leaves, mut message) = (vec![0; TINY.samples()], Vec::new());
         for (leaves, pads) in leaves.chunks_exact_mut(1 << TINY.depth).zip(offers.chunks(TINY.depth)) {
-            let sums = grow(&silent.doubler, 7, leaves);
+            let sums = grow(&mut doubler, 7, leaves);
             message.extend(sums.iter().zip(pads).flat_map(|(k, pad)| [k[0] ^ pad[0], k[1] ^ pad[1]]));
             message.push(leaves.iter().fold(DELTA ^ 2, |sum, leaf| sum ^ leaf));
         }
-        let (opened, places) = silent.open(TINY, &t[..TINY.t * TINY.depth], &message, 70);
+        let mut opened = vec![0; TINY.samples()];
+        let places = silent.open(TINY, &t[..TINY.t * TINY.depth], &message, 70, &mut opened);
         for (tree, place) in places.iter().enumerate() {
             let at = tree * (1 << TINY.depth) + place;
             assert_eq!(leaves[at] ^ opened[at], DELTA ^ 2);

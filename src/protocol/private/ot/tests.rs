@@ -13,9 +13,17 @@ fn converse<A: Send, B: Send>(
     send: impl FnOnce(&mut Sender, &mut dyn Channel) -> A + Send,
     receive: impl FnOnce(&mut Receiver, &mut dyn Channel) -> B + Send,
 ) -> (A, B) {
+    converse_over(Supply::Extended, send, receive)
+}
+
+fn converse_over<A: Send, B: Send>(
+    supply: Supply,
+    send: impl FnOnce(&mut Sender, &mut dyn Channel) -> A + Send,
+    receive: impl FnOnce(&mut Receiver, &mut dyn Channel) -> B + Send,
+) -> (A, B) {
     both(
-        |channel| send(&mut Sender::setup(channel, Supply::Extended).unwrap(), channel),
-        |channel| receive(&mut Receiver::setup(channel, Supply::Extended).unwrap(), channel),
+        |channel| send(&mut Sender::setup(channel, supply).unwrap(), channel),
+        |channel| receive(&mut Receiver::setup(channel, supply).unwrap(), channel),
     )
 }
 
@@ -98,6 +106,33 @@ fn bytes_that_cross_are_those_the_shape_says() {
     let (columns, check) = (127 * height as u64 * 16, 128 * 16);
     assert_eq!(after.sent - before.sent, shape.bytes_down(n) as u64 + 16 + 2 * header);
     assert_eq!(after.received - before.received, shape.bytes_up(n) as u64 + columns + check + 3 * header);
+}
+
+/// The codes at their real size, past the end of the first batch.
+#[test]
+fn silent_supply_serves_as_the_extension_does() {
+    let (many, n) = (3_987_000, 1000);
+    let (offers, choices) = (words(4, 2 * n), bits_of(9, n));
+    let ((pairs, sent), (drawn, got)) = converse_over(
+        Supply::Silent,
+        |s, channel| {
+            let pairs = s.random(channel, many).unwrap();
+            s.send_chosen(channel, 64, offers.as_chunks().0).unwrap();
+            (pairs, channel.meter().sent)
+        },
+        |r, channel| (r.random(channel, many).unwrap(), r.receive_chosen(channel, 64, &choices).unwrap()),
+    );
+    let agree = pairs.iter().zip(&drawn.choices).zip(&drawn.blocks);
+    assert!(agree.into_iter().all(|((pair, b), block)| pair[usize::from(*b)] == *block));
+    let wanted: Vec<u64> = offers
+        .as_chunks()
+        .0
+        .iter()
+        .zip(&choices)
+        .map(|([zero, one], b)| if *b { *one } else { *zero })
+        .collect();
+    assert_eq!(got, wanted);
+    assert!(sent < 2_000_000, "{sent} bytes for eight million");
 }
 
 #[test]

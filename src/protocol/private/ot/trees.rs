@@ -13,7 +13,7 @@
 use super::hash::Doubler;
 
 /// The sender's tree: fills `leaves`, a power of two of them, and returns the sums of every level.
-pub(super) fn grow(doubler: &Doubler, root: u128, leaves: &mut [u128]) -> Vec<[u128; 2]> {
+pub(super) fn grow(doubler: &mut Doubler, root: u128, leaves: &mut [u128]) -> Vec<[u128; 2]> {
     leaves[0] = root;
     let depth = leaves.len().ilog2();
     let sums = (1..=depth).map(|level| {
@@ -31,7 +31,7 @@ pub(super) fn grow(doubler: &Doubler, root: u128, leaves: &mut [u128]) -> Vec<[u
 /// `known` says for every level which sum `sums` holds. The leaf itself becomes `correction` ⊕ all other leaves. Returns
 /// its place.
 pub(super) fn puncture(
-    doubler: &Doubler,
+    doubler: &mut Doubler,
     known: &[bool],
     sums_known: &[u128],
     correction: u128,
@@ -71,13 +71,13 @@ mod tests {
         fn punctured_tree_is_the_tree_but_for_delta_at_one_leaf(
             root: u128, delta: u128, path in 1..=9usize, bits: u16, session: [u8; 32],
         ) {
-            let (delta, doubler) = (delta | 1, Doubler::new(&session));
+            let (delta, mut doubler) = (delta | 1, Doubler::new(&session));
             let known: Vec<bool> = (0..path).map(|i| bits >> i & 1 == 1).collect();
             let (mut whole, mut punctured) = (vec![0; 1 << path], vec![0; 1 << path]);
-            let sums = grow(&doubler, root, &mut whole);
+            let sums = grow(&mut doubler, root, &mut whole);
             let correction = whole.iter().fold(delta, |sum, leaf| sum ^ leaf);
             let given: Vec<u128> = sums.iter().zip(&known).map(|(pair, b)| pair[usize::from(*b)]).collect();
-            let place = puncture(&doubler, &known, &given, correction, &mut punctured);
+            let place = puncture(&mut doubler, &known, &given, correction, &mut punctured);
             prop_assert_eq!(place, known.iter().fold(0, |place, b| 2 * place + usize::from(!b)));
             whole[place] ^= delta;
             prop_assert_eq!(whole, punctured);
