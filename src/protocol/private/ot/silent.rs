@@ -7,19 +7,20 @@
 //! ```text
 //! sender:    t trees v; per level K_0 ⊕ H(q), K_1 ⊕ H(q ⊕ Δ); per tree Δ ⊕ Σ v     ─► t·(2h + 1) blocks
 //! receiver:  leaves w = v ⊕ Δ·[punctured]; random χ;
-//!            φ = fingerprint under χ of the indicator of the punctured leaves       ◄─ χ, φ ⊕ (128 random bits x*)
-//! sender:    V = fingerprint(v) ⊕ Σ_i (q*_i ⊕ (φ ⊕ x*)_i·Δ)•2^i                      ─► SHA-256(V)
-//! receiver:  insists that it is the digest of fingerprint(w) ⊕ Σ_i t*_i•2^i
+//!            φ = fingerprint under χ of the indicator of the punctured leaves       ◄─ χ, φ ⊕ (128 random bits x′)
+//! sender:    V = fingerprint(v) ⊕ Σ_i (q′_i ⊕ (φ ⊕ x′)_i·Δ)•2^i                      ─► SHA-256(V)
+//! receiver:  insists that it is the digest of fingerprint(w) ⊕ Σ_i t′_i•2^i
 //! both:      add the code's sums of secrets to the leaves
 //! ```
-//! **What the check gives.** Honest ends agree, as t*_i = q*_i ⊕ x*_i·Δ. For a cheating sender, write d(α) for w ⊖ Δ·[α], which an
-//! honest sender makes the same v for all paths α. Any V it commits to is accepted for the α with
-//! fingerprint(d(α)) = V′; among these let d be the most likely and p₁ ≥ p₂ ≥ … the chances of all. What is accepted with another d
-//! has chance s = p₂ + p₃ + …, and s² ≤ 3·Σ_{i<j} p_i·p_j. χ is drawn after the trees are fixed, so two distinct d collide with
-//! probability at most n · 2⁻¹²⁸ (the paper's independent coefficients: 2⁻¹²⁸), hence E[max s] ≤ (1.5·n·2⁻¹²⁸)^½: 2⁻⁵² for
-//! n = 2²². But for that, the sender has one v, as in the ideal world, and has learnt that α lies in a set it
-//! chose, at the price of being caught otherwise: one bit on average, which [Ferret, §3] grants it. A cheating receiver that sends another
-//! φ sees the digest of a value off by an unknown multiple of Δ: testing guesses of Δ, 2¹²⁷ of them.
+//! **What the check gives.** Honest ends agree, as t′_i = q′_i ⊕ x′_i·Δ. For a cheating sender, write d(α) for the leaves w
+//! with Δ taken off the punctured ones: an honest sender makes it the same v for all paths α. Any V it commits to is accepted
+//! for those α whose d(α) have one certain fingerprint; among them let p₁ ≥ p₂ ≥ … be the chances of the distinct d. What is
+//! accepted with another d than the first has chance s = p₂ + p₃ + …, and s² ≤ 3·Σ_{i<j} p_i·p_j. As χ is drawn after the
+//! trees are fixed, two distinct d collide with probability at most n · 2⁻¹²⁸ (with the paper's independent coefficients
+//! 2⁻¹²⁸), hence E[max s] ≤ (1.5·n·2⁻¹²⁸)^½: 2⁻⁵² for n = 2²². But for that, the sender has one v, as in the ideal world, and
+//! has learnt that α lies in a set it chose, at the price of being caught otherwise: one bit on average, which Ferret's
+//! ideal transfer grants it. A cheating receiver that sends another φ sees the digest of a value off by an unknown multiple of
+//! Δ, against which it may test guesses of Δ: there are 2¹²⁷.
 //!
 //! The caller must drop both ends on an error, and tell the peer nothing of it.
 
