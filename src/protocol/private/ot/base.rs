@@ -19,13 +19,13 @@
 use super::error::{Fault, OtError, Role};
 use super::hash::Session;
 use super::wire::{self, BASE_REPLY, BASE_REQUEST};
-use super::{Choice, Secret, random};
+use super::{Secret, random};
 use crate::net::Channel;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::Identity;
 use sha2::{Digest, Sha256, Sha512};
-use subtle::ConditionallySelectable;
+use subtle::{Choice, ConditionallySelectable};
 use zeroize::{Zeroize, Zeroizing};
 
 /// As sender: `count` pairs of random blocks.
@@ -49,19 +49,16 @@ pub(super) fn send(channel: &mut dyn Channel, count: usize) -> Result<(Secret<[u
     Ok((keys, session(&request, &reply)))
 }
 
-/// As receiver: for every choice the block of that index.
-pub(super) fn receive(
-    channel: &mut dyn Channel,
-    choices: &[Choice],
-) -> Result<(Secret<u128>, Session), OtError> {
+/// As receiver: for every choice, 0 or 1, the block of that index.
+pub(super) fn receive(channel: &mut dyn Channel, choices: &[u8]) -> Result<(Secret<u128>, Session), OtError> {
     let mut request = Vec::with_capacity(choices.len() * PAIR);
     let mut secrets = Zeroizing::new(Vec::with_capacity(choices.len()));
-    for (index, &choice) in choices.iter().enumerate() {
+    for (index, &bit) in choices.iter().enumerate() {
+        let choice = Choice::from(bit);
         let t = scalar()?;
         let other = RistrettoPoint::from_uniform_bytes(&random()?);
         let encoded = other.compress();
-        let tag = u8::conditional_select(&0, &1, choice);
-        let mine = RistrettoPoint::mul_base(&t) - into_group(index, tag, encoded.as_bytes());
+        let mine = RistrettoPoint::mul_base(&t) - into_group(index, bit, encoded.as_bytes());
         for at in [choice, !choice] {
             let point = RistrettoPoint::conditional_select(&mine, &other, at);
             request.extend_from_slice(point.compress().as_bytes());
@@ -71,12 +68,11 @@ pub(super) fn receive(
     wire::send(channel, BASE_REQUEST, &request)?;
     let reply = wire::receive(channel, Role::Sender, BASE_REPLY, choices.len() * PAIR)?;
     let mut keys = Zeroizing::new(Vec::with_capacity(choices.len()));
-    for (index, (pair, &choice)) in reply.chunks_exact(PAIR).zip(choices).enumerate() {
+    for (index, (pair, &bit)) in reply.chunks_exact(PAIR).zip(choices).enumerate() {
         let points = [point(pair, index, 0, Role::Sender)?, point(pair, index, 1, Role::Sender)?];
-        let public = RistrettoPoint::conditional_select(&points[0], &points[1], choice);
-        let tag = u8::conditional_select(&0, &1, choice);
+        let public = RistrettoPoint::conditional_select(&points[0], &points[1], Choice::from(bit));
         let sent = &request[index * PAIR..][..PAIR];
-        keys.push(derive(index, tag, sent, &public.compress(), &(secrets[index] * public)));
+        keys.push(derive(index, bit, sent, &public.compress(), &(secrets[index] * public)));
     }
     Ok((keys, session(&request, &reply)))
 }
@@ -134,14 +130,13 @@ mod tests {
 
     #[test]
     fn receiver_gets_the_chosen_block_and_both_share_a_session() {
-        let bits = [true, false, false, true, true];
-        let choices = bits.map(|bit| Choice::from(u8::from(bit)));
+        let bits = [1, 0, 0, 1, 1];
         let (sent, received) =
-            both(|channel| send(channel, 5).unwrap(), |channel| receive(channel, &choices).unwrap());
+            both(|channel| send(channel, 5).unwrap(), |channel| receive(channel, &bits).unwrap());
         assert_eq!(sent.1, received.1);
         for ((pair, got), bit) in sent.0.iter().zip(received.0.iter()).zip(bits) {
             assert_eq!(pair[usize::from(bit)], *got);
-            assert_ne!(pair[usize::from(!bit)], *got);
+            assert_ne!(pair[usize::from(1 - bit)], *got);
         }
     }
 
@@ -151,9 +146,7 @@ mod tests {
             let replace = move |body: &mut Vec<u8>| body[place * 32..][..32].copy_from_slice(&bytes);
             let (error, _) = both(
                 |channel| send(channel, 2).err().unwrap(),
-                |channel| {
-                    receive(&mut Altered::new(channel, BASE_REQUEST, replace), &[Choice::from(0); 2]).is_err()
-                },
+                |channel| receive(&mut Altered::new(channel, BASE_REQUEST, replace), &[0; 2]).is_err(),
             );
             assert!(
                 matches!(error, OtError::Peer { role: Role::Receiver, fault: Fault::Point { index, .. } } if index == place),
@@ -161,7 +154,7 @@ mod tests {
             );
             let (_, error) = both(
                 |channel| send(&mut Altered::new(channel, BASE_REPLY, replace), 2).is_ok(),
-                |channel| receive(channel, &[Choice::from(1); 2]).err().unwrap(),
+                |channel| receive(channel, &[1; 2]).err().unwrap(),
             );
             assert!(
                 matches!(error, OtError::Peer { role: Role::Sender, fault: Fault::Point { index, .. } } if index == place),
@@ -176,7 +169,7 @@ mod tests {
             |channel| send(channel, 2).err().unwrap(),
             |channel| {
                 let mut short = Altered::new(channel, BASE_REQUEST, |body| body.truncate(100));
-                receive(&mut short, &[Choice::from(0); 2]).is_err()
+                receive(&mut short, &[0; 2]).is_err()
             },
         );
         let length = Fault::Length { message: BASE_REQUEST.name, got: 100, want: 128 };

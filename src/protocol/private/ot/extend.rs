@@ -32,7 +32,7 @@ use super::error::{Fault, OtError, Role};
 use super::hash::{Session, Stream, fingerprint};
 use super::transpose::transpose;
 use super::wire::{self, CHECK, CHECK_KEY, COLUMNS};
-use super::{Choice, Secret, random_block};
+use super::{Secret, random_block};
 use crate::net::Channel;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -57,7 +57,7 @@ impl ExtendSender {
     }
 
     fn setup_under(delta: u128, channel: &mut dyn Channel) -> Result<(Self, Session), OtError> {
-        let choices: Vec<Choice> = (1..128).map(|i| Choice::from((delta >> i & 1) as u8)).collect();
+        let choices: Secret<u8> = Zeroizing::new((1..128).map(|i| (delta >> i & 1) as u8).collect());
         let (seeds, session) = base::receive(channel, &choices)?;
         Ok((Self { delta, columns: seeds.iter().map(|seed| Stream::new(*seed)).collect() }, session))
     }

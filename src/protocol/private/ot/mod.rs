@@ -19,7 +19,8 @@
 //! own. **Aborts.** A receiver may try to guess bits of the sender's Δ: each wrong guess ends the session. A caller must
 //! therefore end the *link* on any [`OtError::Peer`], tell the peer nothing, and never count a repeated attempt as a first.
 //!
-//! The caller must check that messages mean what they should: a malicious sender may offer any.
+//! The caller must check that messages mean what they should: a malicious sender may offer any. It must also hand in a link that
+//! is authentic where that matters (TLS with a pin): whoever sits between the ends may play either to the other.
 
 mod base;
 mod bits;
@@ -46,7 +47,6 @@ pub use shape::Shape;
 
 use rand::TryRng;
 use rand::rngs::SysRng;
-use subtle::Choice;
 use zeroize::Zeroizing;
 
 /// Values that are wiped when dropped.

@@ -34,7 +34,7 @@ use super::{random, random_block};
 use crate::net::Channel;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// What a session's iterations share.
 pub(super) struct Silent {
@@ -81,15 +81,14 @@ impl Silent {
         let (code, first) = (batch.code, batch.first);
         let ([paths, masks, secrets], mut leaves) = batch.split()?;
         let mut doubler = Doubler::new(&self.session);
-        let mut offers = self.offers(delta, paths, first);
+        let offers = self.offers(delta, paths, first);
         let mut message = Vec::with_capacity(code.t * (2 * code.depth + 1));
-        let trees = leaves.chunks_exact_mut(1 << code.depth).zip(offers.chunks_exact_mut(code.depth));
+        let trees = leaves.chunks_exact_mut(1 << code.depth).zip(offers.chunks_exact(code.depth));
         for (leaves, pads) in trees {
             let sums = grow(&mut doubler, random_block()?, leaves);
-            message.extend(sums.iter().zip(&*pads).flat_map(|(k, pad)| [k[0] ^ pad[0], k[1] ^ pad[1]]));
+            message.extend(sums.iter().zip(pads).flat_map(|(k, pad)| [k[0] ^ pad[0], k[1] ^ pad[1]]));
             message.push(leaves.iter().fold(delta, |sum, leaf| sum ^ leaf));
         }
-        offers.zeroize();
         wire::send_blocks(channel, TREES, &message)?;
         let query = wire::receive_blocks(channel, Role::Receiver, TREES_KEY, 2)?;
         let masked = (0..).zip(masks).map(|(i, q)| q ^ delta & 0u128.wrapping_sub(query[1] >> i & 1));
@@ -100,12 +99,12 @@ impl Silent {
     }
 
     /// Both pads of every level of every tree.
-    fn offers(&self, delta: u128, paths: &[u128], first: u64) -> Vec<[u128; 2]> {
+    fn offers(&self, delta: u128, paths: &[u128], first: u64) -> Secret<[u128; 2]> {
         let (mut zero, mut one) = (Zeroizing::new(paths.to_vec()), Zeroizing::new(paths.to_vec()));
         one.iter_mut().for_each(|block| *block ^= delta);
         self.hash.hash(&mut zero, first.into());
         self.hash.hash(&mut one, first.into());
-        zero.iter().zip(one.iter()).map(|(zero, one)| [*zero, *one]).collect()
+        Zeroizing::new(zero.iter().zip(one.iter()).map(|(zero, one)| [*zero, *one]).collect())
     }
 
     /// The receiver's side of one iteration: n fresh t_j.
