@@ -7,7 +7,7 @@
 //! | [`server`] | [`Answerer`], who answers; [`Host`], who does so honestly; [`serve_link`], the conversation's other side |
 //! | [`offer`] | [`Offer`]: how many samples a server takes at once, by kind |
 //! | [`local`] | both sides in one process |
-//! | [`private`] | what two parties need to compute without showing each other anything |
+//! | [`private`] | the parts of private inference between two parties, which no protocol offers yet |
 //!
 //! ```text
 //! client                                   server

@@ -1,0 +1,176 @@
+//! The client: encrypts its masks, and reads its share of the products.
+//!
+//! Sends one public key per key (an encryption of zero, which the server needs to blind its answers) and fresh
+//! ciphertexts, nothing else: both are pseudorandom under ring-LWE, whatever the masks are. The key is wiped when
+//! the client is dropped. The caller must draw R uniformly (W∗R − S is no share of anything otherwise), keep it,
+//! ask with it once, and give away nothing about what an answer decrypts to before the protocol around this has
+//! checked it: a wrong answer is *not* detected here.
+
+use std::fmt;
+
+use rand::CryptoRng;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::bits::{BitReader, BitWriter};
+use super::ntt::{N, Transform};
+use super::params::{CARRIER, Params};
+use super::plan::Plan;
+use super::ring::{Poly, Ring, wipe};
+use super::{LatticeError, check, sample};
+
+/// Holds the secret key. `Debug` shows the parameters only.
+pub struct Client {
+    params: Params,
+    ring: Ring,
+    /// s as values modulo the primes of Q.
+    key: Poly,
+    carrier: Transform,
+    /// s as values modulo the carrier.
+    reading_key: Vec<u64>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("params", &self.params).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        wipe(&mut self.key);
+        self.reading_key.zeroize();
+    }
+}
+
+impl Client {
+    /// Draws a key.
+    pub fn new(params: Params, rng: &mut impl CryptoRng) -> Self {
+        let (ring, carrier) = (Ring::new(&params), Transform::new(CARRIER));
+        let secret = sample::key(rng);
+        let mut reading_key: Vec<u64> = secret.iter().map(|s| CARRIER.signed(*s)).collect();
+        carrier.forward(&mut reading_key);
+        Self { key: ring.values(&secret), params, ring, carrier, reading_key }
+    }
+
+    /// The public key's message, [`Params::key_bytes`] long: sent once, before the first query.
+    pub fn public_key(&self, rng: &mut impl CryptoRng) -> Vec<u8> {
+        self.encrypt(&[Zeroizing::new(vec![0; N])], rng)
+    }
+
+    /// Encrypts R, [`Plan::inputs`] integers modulo 2^k: a query of [`Plan::bytes_up`].
+    ///
+    /// # Errors
+    /// [`LatticeError::Params`] if the plan is for other parameters, [`LatticeError::Length`] or
+    /// [`LatticeError::Value`] if R does not fit it.
+    pub fn ask(&self, plan: &Plan, masks: &[u32], rng: &mut impl CryptoRng) -> Result<Vec<u8>, LatticeError> {
+        check(plan, &self.params)?;
+        let bits = self.params.ring_bits();
+        check_length("masks", masks.len(), plan.inputs())?;
+        if let Some(at) = masks.iter().position(|r| u64::from(*r) >> bits != 0) {
+            return Err(LatticeError::Value {
+                what: "mask",
+                at,
+                value: masks[at].into(),
+                bound: (1 << bits) - 1,
+            });
+        }
+        let blocks = plan.packing.blocks();
+        let mut messages = Vec::with_capacity(plan.queries());
+        for group in 0..blocks.groups {
+            for image in 0..blocks.images {
+                for channel in 0..blocks.channels {
+                    let mut message = Zeroizing::new(vec![0; N]);
+                    plan.packing
+                        .masks(group, image, channel, |to, from| message[to] = centre(masks[from], bits));
+                    messages.push(message);
+                }
+            }
+        }
+        Ok(self.encrypt(&messages, rng))
+    }
+
+    /// Decrypts an answer: W∗R − S, [`Plan::results`] integers modulo 2^k.
+    ///
+    /// # Errors
+    /// [`LatticeError::Params`], or [`LatticeError::Length`] or [`LatticeError::Leftover`] if the bytes are not
+    /// an answer to this plan.
+    pub fn read(&self, plan: &Plan, answer: &[u8]) -> Result<Vec<u32>, LatticeError> {
+        check(plan, &self.params)?;
+        check_length("the answer", answer.len(), plan.bytes_down())?;
+        let (mut reader, blocks) = (BitReader::new(answer), plan.packing.blocks());
+        let mut shares = vec![0; plan.results()];
+        for group in 0..plan.packing.shape.sizes()[0] {
+            for output in 0..blocks.outputs {
+                for image in 0..blocks.images {
+                    let product = self.mask_times_key(&mut reader);
+                    plan.packing.results(group, output, image, |from, to| {
+                        shares[to] = self.share(product[from], reader.take(self.params.body_bits()));
+                    });
+                }
+            }
+        }
+        if reader.finish() { Ok(shares) } else { Err(LatticeError::Leftover("the answer")) }
+    }
+
+    /// A seed, and the bodies Δ·m + e − a·s as values.
+    fn encrypt(&self, messages: &[Zeroizing<Vec<i64>>], rng: &mut impl CryptoRng) -> Vec<u8> {
+        let errors = (0..messages.len()).map(|_| sample::errors(rng)).collect::<Vec<_>>();
+        self.encrypt_with(messages, &errors, sample::seed(rng))
+    }
+
+    pub(super) fn encrypt_with(
+        &self,
+        messages: &[Zeroizing<Vec<i64>>],
+        errors: &[Zeroizing<Vec<i64>>],
+        seed: [u8; 32],
+    ) -> Vec<u8> {
+        let mut writer = BitWriter::after(seed.to_vec());
+        for (index, (message, error)) in messages.iter().zip(errors).enumerate() {
+            let mut body = self.ring.encode(message, error);
+            self.ring.seal(&mut body, &sample::mask(&self.ring, &seed, index), &self.key);
+            self.ring.write(&body, &mut writer);
+        }
+        writer.finish()
+    }
+
+    /// s.
+    #[cfg(test)]
+    pub(super) fn secret(&self) -> Vec<i64> {
+        let mut secret = self.reading_key.clone();
+        self.carrier.inverse(&mut secret);
+        secret.into_iter().map(|s| CARRIER.centre(s)).collect()
+    }
+
+    /// The next mask of an answer, centred modulo 2^d, times s over the integers: below 2^55, so the carrier
+    /// holds it.
+    fn mask_times_key(&self, reader: &mut BitReader<'_>) -> Zeroizing<Vec<u64>> {
+        let bits = self.params.mask_bits();
+        let read = |_| CARRIER.signed(((reader.take(bits) << (64 - bits)) as i64) >> (64 - bits));
+        let mut mask = Zeroizing::new((0..N).map(read).collect::<Vec<_>>());
+        self.carrier.forward(&mut mask);
+        for (a, s) in mask.iter_mut().zip(&self.reading_key) {
+            *a = CARRIER.reduce(u128::from(*a) * u128::from(*s));
+        }
+        self.carrier.inverse(&mut mask);
+        mask
+    }
+
+    /// The nearest message, modulo 2^k.
+    fn share(&self, product: u64, body: u64) -> u32 {
+        let (k, mask_bits) = (self.params.ring_bits(), self.params.mask_bits());
+        let body = body << (mask_bits - self.params.body_bits());
+        let phase = (CARRIER.centre(product) as u64).wrapping_add(body);
+        let nearest = phase.wrapping_add(1 << (mask_bits - k - 1)) >> (mask_bits - k);
+        (nearest & ((1 << k) - 1)) as u32
+    }
+}
+
+/// r modulo 2^bits in (−2^(bits−1), 2^(bits−1)].
+fn centre(r: u32, bits: u32) -> i64 {
+    let r = i64::from(r);
+    if r > 1 << (bits - 1) { r - (1 << bits) } else { r }
+}
+
+pub(super) fn check_length(what: &'static str, found: usize, expected: usize) -> Result<(), LatticeError> {
+    if found == expected { Ok(()) } else { Err(LatticeError::Length { what, found, expected }) }
+}
