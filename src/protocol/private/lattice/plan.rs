@@ -41,7 +41,7 @@ impl Plan {
     /// leaves room for the flood, or [`LatticeError::TooLarge`] if a message would pass [`MAX_MESSAGE`].
     pub fn new(params: &Params, linear: &Linear, batch: usize) -> Result<Self, LatticeError> {
         let plan =
-            Self::best(params, &candidates(Shape::new(linear, batch)?)).ok_or(LatticeError::NoRoom {
+            Self::best(params, &candidates(Shape::new(linear, batch)?)?).ok_or(LatticeError::NoRoom {
                 ring_bits: params.ring_bits(),
                 modulus_bits: params.modulus_bits(),
             })?;
@@ -135,7 +135,7 @@ impl Params {
         max_weight: u32,
         layers: &[(Linear, usize)],
     ) -> Result<Self, LatticeError> {
-        let layers = layers.iter().map(|(linear, batch)| Ok(candidates(Shape::new(linear, *batch)?)));
+        let layers = layers.iter().map(|(linear, batch)| candidates(Shape::new(linear, *batch)?));
         let layers = layers.collect::<Result<Vec<_>, LatticeError>>()?;
         let mut best: Option<(usize, Self)> = None;
         for bits in MODULI {
@@ -160,7 +160,7 @@ impl Params {
 
 /// The tilings that fit the ring: block sizes that no smaller one makes as few blocks of, the slots filled with
 /// tiles first, then with groups. Of those that take the same ciphertexts both ways, the one that hides best.
-fn candidates(shape: Shape) -> Vec<Packing> {
+fn candidates(shape: Shape) -> Result<Vec<Packing>, LatticeError> {
     let [groups, channels, outputs] = shape.sizes();
     let mut best: BTreeMap<(usize, usize), (f64, Packing)> = BTreeMap::new();
     for (height, width) in steps(shape.out[0]).flat_map(|h| steps(shape.out[1]).map(move |w| (h, w))) {
@@ -181,7 +181,10 @@ fn candidates(shape: Shape) -> Vec<Packing> {
             }
         }
     }
-    best.into_values().map(|(_, packing)| packing).collect()
+    if best.is_empty() {
+        return Err(LatticeError::Geometry("its window is larger than a polynomial"));
+    }
+    Ok(best.into_values().map(|(_, packing)| packing).collect())
 }
 
 /// The distinct values of ⌈length/n⌉, falling.

@@ -231,6 +231,23 @@ fn plans_of_a_batch_cost_less_than_their_samples_and_hide_enough() {
 }
 
 #[test]
+fn plans_of_the_usual_layers_take_no_more_bytes_than_they_did() {
+    let (dense, first, second) = (Linear::dense(784, 128, 0), plain(1, 16, 28, 5), plain(16, 16, 12, 5));
+    for (linear, batch, most) in [
+        (dense, 1, 274_000),
+        (dense, 16, 1_083_000),
+        (first, 1, 138_000),
+        (first, 16, 1_666_000),
+        (second, 1, 188_000),
+        (second, 16, 1_016_000),
+    ] {
+        let params = Params::cheapest(20, 127, &[(linear, batch)]).unwrap();
+        let plan = Plan::new(&params, &linear, batch).unwrap();
+        assert!(plan.bytes_up() + plan.bytes_down() <= most, "{linear:?} batch {batch}: {plan:?}");
+    }
+}
+
+#[test]
 fn plans_without_room_or_beyond_bounds_are_refused() {
     let params = Params::new(32, 1 << 16, 77).unwrap();
     let dense = Linear::dense(784, 128, 0);
@@ -238,6 +255,7 @@ fn plans_without_room_or_beyond_bounds_are_refused() {
     assert!(matches!(Plan::new(&params, &dense, 0), Err(LatticeError::Geometry(_))));
     let large = Linear { channels: usize::MAX, ..dense };
     assert!(matches!(Plan::new(&params, &large, 1), Err(LatticeError::Geometry(_))));
+    assert!(matches!(Plan::new(&params, &plain(1, 1, 70, 70), 1), Err(LatticeError::Geometry(_))));
     let params = Params::new(20, 127, 109).unwrap();
     let wide = plain(64, 64, 224, 3);
     assert!(matches!(Plan::new(&params, &wide, 80), Err(LatticeError::TooLarge { .. })));
