@@ -11,8 +11,9 @@
 //! Ring-LWE encryption under the client's key, one product deep, no rotations and no evaluation keys: coefficient
 //! packing makes a product of polynomials a convolution or a matrix product [Cheetah, Huang, Lu, Hong, Ding, USENIX
 //! Security 2022, §3]. Where we differ from the source: the modulus is congruent to 1 modulo 2^32 instead of scaled
-//! per message; whole batches, tiles and groups share polynomials, planned for the fewest bytes; the answer is
-//! re-randomised by a public key and flooded, where Cheetah leaves the mask a·W to be read by whoever chose a.
+//! per message; whole batches, tiles and groups share polynomials, planned for the fewest bytes; noise is bounded in
+//! the worst case, and the answer re-randomised (its mask a·W is otherwise read off by the client, who chose a) and
+//! flooded by a stated statistical distance.
 //!
 //! | file | holds |
 //! |---|---|
