@@ -21,6 +21,14 @@ struct Peer {
     proof: Option<f64>,
 }
 
+/// A network, the batches it is measured on, and who else was measured on it.
+struct Network {
+    name: &'static str,
+    batches: &'static [usize],
+    model: fn() -> Model,
+    peers: Vec<Peer>,
+}
+
 const fn peer(system: &'static str, prove: f64, verify: Option<f64>, proof: Option<f64>) -> Peer {
     Peer { system, prove, verify, proof }
 }
@@ -61,32 +69,42 @@ fn main() {
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("no pool yet");
     let mb = |n: f64| Some(n * 1e6);
     let few: &[usize] = &[1, 8, 64];
-    let nets: Vec<(&str, &[usize], fn() -> Model, Vec<Peer>)> = vec![
-        (
-            "MLP 784-128-128-10",
-            few,
-            || dense(&[784, 128, 128, 10]),
-            vec![peer("ezkl 23.0.5", 28.8, None, None), peer("JSTprove", 0.31, None, mb(0.039))],
-        ),
-        (
-            "LeNet 28×28, max pool",
-            few,
-            || lenet(|net| net.max_pool(square(2, 2, 0))),
-            vec![
+    let networks = [
+        Network {
+            name: "MLP 784-128-128-10",
+            batches: few,
+            model: || dense(&[784, 128, 128, 10]),
+            peers: vec![peer("ezkl 23.0.5", 28.8, None, None), peer("JSTprove", 0.31, None, mb(0.039))],
+        },
+        Network {
+            name: "LeNet 28×28, max pool",
+            batches: few,
+            model: || lenet(|net| net.max_pool(square(2, 2, 0))),
+            peers: vec![
                 peer("ezkl 23.0.5", 229.0, None, mb(0.004)),
                 peer("DeepProve", 1.05, Some(0.44), mb(8.0)),
                 peer("JSTprove", 1.75, None, mb(0.093)),
                 peer("zkCNN", 0.33, Some(0.005), mb(0.071)),
             ],
-        ),
-        ("CNN 264k, CIFAR", few, cifar_264k, vec![peer("DeepProve", 8.0, None, mb(12.0))]),
-        (
-            "dense 4M",
-            few,
-            || dense(&[4, 1024, 1024, 1024, 1024, 1024, 3]),
-            vec![peer("DeepProve", 5.0, None, mb(12.0))],
-        ),
-        ("VGG-16, CIFAR", &[1], vgg16, vec![peer("zkCNN", 95.0, None, mb(0.341))]),
+        },
+        Network {
+            name: "CNN 264k, CIFAR",
+            batches: few,
+            model: cifar_264k,
+            peers: vec![peer("DeepProve", 8.0, None, mb(12.0))],
+        },
+        Network {
+            name: "dense 4M",
+            batches: few,
+            model: || dense(&[4, 1024, 1024, 1024, 1024, 1024, 3]),
+            peers: vec![peer("DeepProve", 5.0, None, mb(12.0))],
+        },
+        Network {
+            name: "VGG-16, CIFAR",
+            batches: &[1],
+            model: vgg16,
+            peers: vec![peer("zkCNN", 95.0, None, mb(0.341))],
+        },
     ];
     println!(
         "{:<24} {:>5}  {:>10} {:>10} {:>7} {:>10} {:>7} {:>9} {:>11}",
@@ -100,7 +118,7 @@ fn main() {
         "proof kB",
         "activ. kB"
     );
-    for (name, batches, model, peers) in nets {
+    for Network { name, batches, model, peers } in networks {
         let model = model();
         let once = measure::once(&model);
         println!(
