@@ -17,7 +17,7 @@ pub const VERSION: u16 = 1;
 pub const HEADER_BYTES: usize = 16;
 
 /// What a message is, as it travels in its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Step(u16);
 
 impl Step {

@@ -4,7 +4,9 @@
 //! it is cut into pieces. A body grows as it arrives: a length that lies costs its sender's time, not our memory.
 
 use super::frame::{HEADER_BYTES, Header, insist_on_magic};
+use super::meter::Tally;
 use super::{Channel, Meter, NetError, Refusal, Step};
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -53,14 +55,14 @@ pub struct Link {
     transport: Box<dyn Transport>,
     timeouts: Timeouts,
     pulse: Arc<Pulse>,
-    meter: Meter,
+    tally: Tally,
     broken: bool,
 }
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Link")
-            .field("meter", &self.meter)
+            .field("meter", &self.tally.total())
             .field("broken", &self.broken)
             .finish_non_exhaustive()
     }
@@ -89,13 +91,17 @@ impl Channel for Link {
     }
 
     fn meter(&self) -> Meter {
-        self.meter
+        self.tally.total()
+    }
+
+    fn meter_by_step(&self) -> BTreeMap<Step, Meter> {
+        self.tally.steps().clone()
     }
 }
 
 impl Link {
     pub(super) fn over(transport: impl Transport + 'static, timeouts: Timeouts, pulse: Arc<Pulse>) -> Self {
-        Self { transport: Box::new(transport), timeouts, pulse, meter: Meter::default(), broken: false }
+        Self { transport: Box::new(transport), timeouts, pulse, tally: Tally::default(), broken: false }
     }
 
     pub(super) fn finish(&mut self) {
@@ -112,7 +118,7 @@ impl Link {
             .and_then(|()| transport.flush());
         match outcome {
             Ok(()) => {
-                self.meter.sent += (header.len() + body.len()) as u64;
+                self.tally.said(step, (header.len() + body.len()) as u64);
                 Ok(())
             }
             Err(error) if hung_up(&error) => Err(self.parting_word()),
@@ -122,15 +128,20 @@ impl Link {
 
     fn read(&mut self, wanted: &[(Step, usize)]) -> Result<(Step, Vec<u8>), NetError> {
         let Header { step, length } = self.read_header()?;
+        let cap = match wanted.iter().find(|(expected, _)| *expected == step) {
+            _ if step == Step::REFUSAL => Refusal::BODY_BYTES,
+            Some(&(_, cap)) => cap,
+            None => {
+                let expected = wanted.iter().map(|(step, _)| *step).collect();
+                return Err(NetError::WrongStep { expected, got: step });
+            }
+        };
+        let body = self.read_body(step, length, cap)?;
+        self.tally.heard(step, (HEADER_BYTES + body.len()) as u64);
         if step == Step::REFUSAL {
-            let body = self.read_body(step, length, Refusal::BODY_BYTES)?;
             return Err(NetError::Refused(Refusal::decode(&body)));
         }
-        let Some(&(_, cap)) = wanted.iter().find(|(expected, _)| *expected == step) else {
-            let expected = wanted.iter().map(|(step, _)| *step).collect();
-            return Err(NetError::WrongStep { expected, got: step });
-        };
-        Ok((step, self.read_body(step, length, cap)?))
+        Ok((step, body))
     }
 
     fn read_header(&mut self) -> Result<Header, NetError> {
@@ -146,7 +157,7 @@ impl Link {
                 Err(error) => return Err(self.failed(error, "receiving a message", self.timeouts.frame)),
             }
         }
-        self.meter.received += filled as u64;
+        self.tally.took(filled as u64);
         insist_on_magic(bytes.get(..filled).unwrap_or(&bytes))?;
         if filled < HEADER_BYTES {
             return Err(NetError::Closed { got: filled as u64, want: HEADER_BYTES as u64 });
@@ -187,7 +198,7 @@ impl Link {
         let mut body = Vec::new();
         let outcome = (&mut self.transport).take(length).read_to_end(&mut body);
         let got = body.len() as u64;
-        self.meter.received += got;
+        self.tally.took(got);
         match outcome {
             Ok(_) if got == length => Ok(body),
             Ok(_) => Err(NetError::Closed { got, want: length }),

@@ -94,8 +94,8 @@ mod tests {
         left.send(Step::ASK, b"seven").unwrap();
         assert_eq!(right.receive(Step::ASK, 5).unwrap(), b"seven");
         let bytes = HEADER_BYTES as u64 + 5;
-        assert_eq!(left.meter(), Meter { sent: bytes, received: 0 });
-        assert_eq!(right.meter(), Meter { sent: 0, received: bytes });
+        assert_eq!(left.meter(), Meter { sent: bytes, messages_sent: 1, ..Meter::default() });
+        assert_eq!(right.meter(), Meter { received: bytes, messages_received: 1, ..Meter::default() });
     }
 
     #[test]

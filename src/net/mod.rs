@@ -9,6 +9,7 @@
 //! | `frame` | the sixteen bytes in front of every message, and the refusal's body |
 //! | `link` | the one implementation of [`Channel`], over any byte transport |
 //! | [`memory`], [`tcp`], [`tls`] | the transports |
+//! | [`meter`] | what crossed: bytes, messages and rounds, in all and by step |
 //! | [`server`] | many clients at once, bounded, stoppable |
 //!
 //! Bytes handed over by [`Channel::receive`] come from someone else: their length is within the cap and their
@@ -18,6 +19,7 @@ mod error;
 mod frame;
 mod link;
 pub mod memory;
+pub mod meter;
 pub mod server;
 pub mod tcp;
 pub mod tls;
@@ -25,15 +27,9 @@ pub mod tls;
 pub use error::NetError;
 pub use frame::{HEADER_BYTES, Reason, Refusal, Step, VERSION};
 pub use link::{Link, Timeouts};
+pub use meter::Meter;
 
-/// Bytes that crossed a link, frame headers included, TLS records and TCP headers not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Meter {
-    /// Bytes handed to the transport.
-    pub sent: u64,
-    /// Bytes taken from the transport.
-    pub received: u64,
-}
+use std::collections::BTreeMap;
 
 /// One ordered link to one peer.
 ///
@@ -48,8 +44,12 @@ pub trait Channel: Send {
     /// have. A refusal by the peer is [`NetError::Refused`], whatever was wanted.
     fn receive_one_of(&mut self, wanted: &[(Step, usize)]) -> Result<(Step, Vec<u8>), NetError>;
 
-    /// What crossed this link so far.
+    /// What crossed this link so far. [`Meter::rounds`] are the turns from sending to receiving at this end: a
+    /// message received opens one exactly if the message before it was sent.
     fn meter(&self) -> Meter;
+
+    /// What crossed this link so far under each step. A round counts under the step received.
+    fn meter_by_step(&self) -> BTreeMap<Step, Meter>;
 
     /// Receives the next message, which must be of this step and at most `cap` bytes long.
     fn receive(&mut self, step: Step, cap: usize) -> Result<Vec<u8>, NetError> {

@@ -1,5 +1,7 @@
 //! The client's side of a link: `plain` and `proved`.
 
+use std::collections::BTreeMap;
+
 use serin_circuits::graph::Graph;
 use serin_circuits::tensor::Tensor;
 use serin_verifier::card::Card;
@@ -85,5 +87,9 @@ impl Protocol for Client {
 
     fn meter(&self) -> Meter {
         self.channel.meter()
+    }
+
+    fn meter_by_step(&self) -> BTreeMap<Step, Meter> {
+        self.channel.meter_by_step()
     }
 }

@@ -34,12 +34,14 @@ pub use offer::{Declined, Offer};
 pub use serin_verifier::record::{Evidence, Kind};
 pub use server::{AnswerError, Answerer, Host, ServeError, serve_link};
 
+use std::collections::BTreeMap;
+
 use serin_circuits::codec::DecodeError;
 use serin_circuits::graph::GraphDecodeError;
 use serin_circuits::tensor::Tensor;
 use serin_verifier::rejection::Rejection;
 
-use crate::net::{Meter, NetError};
+use crate::net::{Meter, NetError, Step};
 
 /// One way to have a batch answered.
 pub trait Protocol {
@@ -52,9 +54,14 @@ pub trait Protocol {
     /// [`ProtocolError`]; the answers of an `Ok` have the graph's output shape and range, and are not yet believed.
     fn ask(&mut self, session: &[u8; 32], inputs: &Tensor) -> Result<Reply, ProtocolError>;
 
-    /// Bytes that crossed so far; nothing where nothing does.
+    /// What crossed so far: bytes, messages, rounds; nothing where nothing does.
     fn meter(&self) -> Meter {
         Meter::default()
+    }
+
+    /// What crossed so far under each step.
+    fn meter_by_step(&self) -> BTreeMap<Step, Meter> {
+        BTreeMap::new()
     }
 }
 

@@ -14,7 +14,7 @@ mod tests;
 
 use super::tcp::Timed;
 use super::tls::{self, Identity};
-use super::{Channel, Link, NetError, Reason, Refusal, Timeouts};
+use super::{Channel, Link, Meter, NetError, Reason, Refusal, Timeouts};
 use seats::{Admission, Seat, Seats};
 use std::fmt::{self, Display};
 use std::io::ErrorKind;
@@ -217,8 +217,8 @@ where
                 let _ = link.refuse(&Refusal::new(Reason::Failed, "the server failed on this request"));
             }
         }
-        let meter = link.meter();
-        info!(%peer, sent = meter.sent, received = meter.received, "done");
+        let Meter { sent, received, rounds, .. } = link.meter();
+        info!(%peer, sent, received, rounds, "done");
     }
 }
 
