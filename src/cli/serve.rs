@@ -148,6 +148,7 @@ impl Serve {
             timeouts,
             drain: seconds(self.drain),
             tls,
+            shape: None,
         }
     }
 }

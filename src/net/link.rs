@@ -5,7 +5,7 @@
 
 use super::frame::{HEADER_BYTES, Header, insist_on_magic};
 use super::meter::Tally;
-use super::{Channel, Meter, NetError, Refusal, Step};
+use super::{Channel, Meter, NetError, Refusal, Shape, Step};
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -36,6 +36,9 @@ impl Default for Timeouts {
 /// An ordered stream of bytes each of whose reads and writes ends by a deadline, with `ErrorKind::TimedOut`.
 pub(super) trait Transport: Read + Write + Send {
     fn set_deadline(&mut self, deadline: Instant);
+
+    /// Sends over a line of this shape from here on, in place of any before.
+    fn shape(&mut self, shape: Shape) -> std::io::Result<()>;
 
     /// Ends our side so that what was sent still arrives. Bounded in time; failures are of no interest any more.
     fn finish(&mut self);
@@ -102,6 +105,18 @@ impl Channel for Link {
 impl Link {
     pub(super) fn over(transport: impl Transport + 'static, timeouts: Timeouts, pulse: Arc<Pulse>) -> Self {
         Self { transport: Box::new(transport), timeouts, pulse, tally: Tally::default(), broken: false }
+    }
+
+    /// From here on, what this end sends travels as over a line of this shape; what it receives, the other end
+    /// shapes. A shape given before is replaced, once what is under way has arrived. See [`super::shape`].
+    ///
+    /// # Errors
+    /// [`NetError::Io`], if the system has no thread or descriptor left for it.
+    pub fn shaped(mut self, shape: Shape) -> Result<Self, NetError> {
+        match self.transport.shape(shape) {
+            Ok(()) => Ok(self),
+            Err(source) => Err(NetError::Io { doing: "shaping a link", source }),
+        }
     }
 
     pub(super) fn finish(&mut self) {

@@ -1,6 +1,8 @@
 //! Two links joined in memory: the same frames, errors and meters as over a socket, without one.
 
+use super::Shape;
 use super::link::{Link, Pulse, Timeouts, Transport};
+use super::shape::Line;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,12 +17,19 @@ pub fn pair(timeouts: Timeouts) -> (Link, Link) {
 
 fn pipes() -> (Pipe, Pipe) {
     let ((to_right, from_left), (to_left, from_right)) = (channel(), channel());
-    let pipe = |to, from| Pipe { to: Some(to), from, rest: io::Cursor::default(), deadline: Instant::now() };
+    let pipe = |to, from| Pipe {
+        line: None,
+        to: Some(to),
+        from,
+        rest: io::Cursor::default(),
+        deadline: Instant::now(),
+    };
     (pipe(to_right, from_right), pipe(to_left, from_left))
 }
 
 /// One end of two unbounded byte queues.
 struct Pipe {
+    line: Option<Line>,
     to: Option<Sender<Vec<u8>>>,
     from: Receiver<Vec<u8>>,
     rest: io::Cursor<Vec<u8>>,
@@ -32,7 +41,15 @@ impl Transport for Pipe {
         self.deadline = deadline;
     }
 
+    fn shape(&mut self, shape: Shape) -> io::Result<()> {
+        self.line = None;
+        let to = self.to.clone().ok_or(ErrorKind::NotConnected)?;
+        self.line = Some(Line::lay(shape, move |bytes, _| to.send(bytes).map_err(|_| hung_up()))?);
+        Ok(())
+    }
+
     fn finish(&mut self) {
+        self.line = None;
         self.to = None;
     }
 }
@@ -55,15 +72,20 @@ impl Read for Pipe {
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.to {
-            Some(to) if to.send(bytes.to_vec()).is_ok() => Ok(bytes.len()),
-            _ => Err(ErrorKind::BrokenPipe.into()),
+        match (&mut self.line, &self.to) {
+            (Some(line), _) => line.write(bytes, self.deadline),
+            (None, Some(to)) if to.send(bytes.to_vec()).is_ok() => Ok(bytes.len()),
+            _ => Err(hung_up()),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+fn hung_up() -> io::Error {
+    ErrorKind::BrokenPipe.into()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! | `link` | the one implementation of [`Channel`], over any byte transport |
 //! | [`memory`], [`tcp`], [`tls`] | the transports |
 //! | [`meter`] | what crossed: bytes, messages and rounds, in all and by step |
+//! | [`shape`] | a link that behaves like one of given bandwidth and round-trip time |
 //! | [`server`] | many clients at once, bounded, stoppable |
 //!
 //! Bytes handed over by [`Channel::receive`] come from someone else: their length is within the cap and their
@@ -21,6 +22,7 @@ mod link;
 pub mod memory;
 pub mod meter;
 pub mod server;
+pub mod shape;
 pub mod tcp;
 pub mod tls;
 
@@ -28,6 +30,7 @@ pub use error::NetError;
 pub use frame::{HEADER_BYTES, Reason, Refusal, Step, VERSION};
 pub use link::{Link, Timeouts};
 pub use meter::Meter;
+pub use shape::Shape;
 
 use std::collections::BTreeMap;
 

@@ -3,9 +3,10 @@
 //! In the clear, anyone on the way reads and alters what passes; what a protocol proves still holds, what it
 //! hides from the network does not.
 
-use super::NetError;
 use super::link::{Link, Pulse, Timeouts, Transport};
+use super::shape::Line;
 use super::tls::{self, Pin};
+use super::{NetError, Shape};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ fn dial(address: &str, timeouts: Timeouts) -> Result<Timed, NetError> {
 
 /// A socket all of whose reads and writes end by one deadline, however the bytes drip.
 pub(super) struct Timed {
+    line: Option<Line>,
     socket: TcpStream,
     deadline: Instant,
 }
@@ -44,7 +46,7 @@ impl Timed {
     pub(super) fn new(socket: TcpStream, deadline: Instant) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket, deadline })
+        Ok(Self { line: None, socket, deadline })
     }
 }
 
@@ -53,9 +55,21 @@ impl Transport for Timed {
         self.deadline = deadline;
     }
 
+    fn shape(&mut self, shape: Shape) -> io::Result<()> {
+        self.line = None;
+        let mut end = Self { line: None, socket: self.socket.try_clone()?, deadline: self.deadline };
+        let carry = move |bytes: Vec<u8>, deadline| {
+            end.set_deadline(deadline);
+            end.write_all(&bytes)
+        };
+        self.line = Some(Line::lay(shape, carry)?);
+        Ok(())
+    }
+
     /// Closes our direction and takes in what is still under way: closing upon unread bytes would reset the
     /// connection and could destroy our last word before the peer read it.
     fn finish(&mut self) {
+        self.line = None;
         self.deadline = Instant::now() + LINGER;
         let mut unread = [0; 4096];
         let mut left = LINGER_READS;
@@ -75,6 +89,9 @@ impl Read for Timed {
 
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(line) = &mut self.line {
+            return line.write(bytes, self.deadline);
+        }
         self.socket.set_write_timeout(Some(remaining(self.deadline)?))?;
         self.socket.write(bytes).map_err(late)
     }

@@ -7,9 +7,9 @@
 //!
 //! The caller must get the pin to the client by a way the attacker does not control.
 
-use super::NetError;
 use super::link::{Link, Pulse, Timeouts, Transport, hung_up};
 use super::tcp::{LINGER, Timed};
+use super::{NetError, Shape};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls13_signature};
 use rustls::pki_types::pem::{self, PemObject};
@@ -194,6 +194,10 @@ where
 {
     fn set_deadline(&mut self, deadline: Instant) {
         self.sock.set_deadline(deadline);
+    }
+
+    fn shape(&mut self, shape: Shape) -> std::io::Result<()> {
+        self.sock.shape(shape)
     }
 
     fn finish(&mut self) {

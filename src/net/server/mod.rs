@@ -14,7 +14,7 @@ mod tests;
 
 use super::tcp::Timed;
 use super::tls::{self, Identity};
-use super::{Channel, Link, Meter, NetError, Reason, Refusal, Timeouts};
+use super::{Channel, Link, Meter, NetError, Reason, Refusal, Shape, Timeouts};
 use seats::{Admission, Seat, Seats};
 use std::fmt::{self, Display};
 use std::io::ErrorKind;
@@ -39,6 +39,8 @@ pub struct Options {
     pub drain: Duration,
     /// The certificate to serve TLS with; without one, the server speaks in the clear.
     pub tls: Option<Identity>,
+    /// The line that answers travel over, for measuring; without one, as fast as the network is.
+    pub shape: Option<Shape>,
 }
 
 impl Default for Options {
@@ -49,6 +51,7 @@ impl Default for Options {
             timeouts: Timeouts::default(),
             drain: Duration::from_secs(30),
             tls: None,
+            shape: None,
         }
     }
 }
@@ -201,9 +204,13 @@ where
         };
         let socket = Timed::new(socket, Instant::now() + timeouts.connect)
             .map_err(|source| NetError::Io { doing: "opening a connection", source })?;
-        match &self.options.tls {
-            Some(identity) => tls::accept(socket, identity, timeouts, seat.pulse()),
-            None => Ok(Link::over(socket, timeouts, seat.pulse())),
+        let link = match &self.options.tls {
+            Some(identity) => tls::accept(socket, identity, timeouts, seat.pulse())?,
+            None => Link::over(socket, timeouts, seat.pulse()),
+        };
+        match self.options.shape {
+            Some(shape) => link.shaped(shape),
+            None => Ok(link),
         }
     }
 

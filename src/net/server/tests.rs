@@ -98,6 +98,27 @@ fn many_clients_at_once_are_each_answered() {
 }
 
 #[test]
+fn shaped_server_answers_late_and_loses_no_last_word() {
+    let shape = Shape { bits_per_second: 8_000_000, round_trip: MOMENT };
+    let ours = Identity::self_signed().unwrap();
+    let pin = ours.pin();
+    let answer_once = |channel: &mut dyn Channel, _| {
+        let body = channel.receive(Step::ASK, CAP)?;
+        channel.send(Step::ANSWER, &body)
+    };
+    for tls in [None, Some(ours)] {
+        let sealed = tls.is_some();
+        let options = Options { shape: Some(shape), tls, ..options(PATIENT) };
+        with_server(options, answer_once, |address, _| {
+            let link = if sealed { connect_pinned(address, pin, PATIENT) } else { connect(address, PATIENT) };
+            let (mut link, start) = (link.unwrap(), Instant::now());
+            assert_eq!(ask(&mut link, &[7; 100_000]).unwrap(), [7; 100_000]);
+            assert!(start.elapsed() >= shape.delivery(100_000 + HEADER_BYTES as u64));
+        });
+    }
+}
+
+#[test]
 fn client_beyond_the_last_seat_is_refused_until_one_is_free() {
     let options = Options { max_clients: 1, ..options(PATIENT) };
     with_server(options, echo, |address, _| {
