@@ -1,8 +1,10 @@
 //! What the tests of this module share: two parties over a link in memory, and a channel that alters one message.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::wire::Message;
 use crate::net::{Channel, Meter, NetError, Step, Timeouts, memory};
-use std::time::Duration;
 
 /// Runs both sides, each on its own thread.
 pub(super) fn both<A: Send, B: Send>(
@@ -47,5 +49,9 @@ impl<F: FnMut(&mut Vec<u8>) + Send> Channel for Altered<'_, F> {
 
     fn meter(&self) -> Meter {
         self.inner.meter()
+    }
+
+    fn meter_by_step(&self) -> BTreeMap<Step, Meter> {
+        self.inner.meter_by_step()
     }
 }

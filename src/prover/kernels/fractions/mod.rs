@@ -243,12 +243,12 @@ impl Fractions for Tree {
     fn bind(&mut self, c: Ext) {
         let (half, lambda) = (1 << self.free.len(), self.lambda);
         self.free.remove(0);
-        let Some(rest) = self.free.get(1..) else { return self.bind_last(c) };
         if let Sum::Words(halves) = &self.sum
             && halves.size < 4
         {
             self.sum = Sum::Singles(halves.singles());
         }
+        let Some(rest) = self.free.get(1..) else { return self.bind_last(c) };
         let [at_zero, leading] = match &mut self.sum {
             Sum::Words(halves) => halves.bind(c, lambda, &Weights::new(rest)),
             Sum::Singles(halves) => halves.bind(c, lambda, &Weights::new(rest)),
