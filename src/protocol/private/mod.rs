@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`ot`] | oblivious transfer, secure against a malicious sender and a malicious receiver |
 //! | [`lattice`] | shares of a linear node's product with a client's random mask, by ring-LWE, before any question is asked |
+//! | [`clamp`] | exact rounding and clamping on additive shares |
 
+pub mod clamp;
 pub mod lattice;
 pub mod ot;

@@ -2,29 +2,29 @@
 
 /// Writes numbers one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Packer {
+pub(in super::super) struct Packer {
     bytes: Vec<u8>,
     pending: u128,
     held: u32,
 }
 
 /// Bytes of `count` numbers of `width` bits.
-pub(super) fn bytes(count: usize, width: u32) -> usize {
+pub(in super::super) fn bytes(count: usize, width: u32) -> usize {
     (count * width as usize).div_ceil(8)
 }
 
 /// The `width` low bits set.
-pub(super) fn low(width: u32) -> u64 {
+pub(in super::super) fn low(width: u32) -> u64 {
     u64::MAX >> (64 - width)
 }
 
 impl Packer {
-    pub(super) fn with_capacity(count: usize, width: u32) -> Self {
+    pub(in super::super) fn with_capacity(count: usize, width: u32) -> Self {
         Self { bytes: Vec::with_capacity(bytes(count, width) + 8), pending: 0, held: 0 }
     }
 
     /// Appends the `width` low bits of `value`.
-    pub(super) fn push(&mut self, value: u64, width: u32) {
+    pub(in super::super) fn push(&mut self, value: u64, width: u32) {
         self.pending |= u128::from(value & low(width)) << self.held;
         self.held += width;
         if self.held >= 64 {
@@ -34,7 +34,7 @@ impl Packer {
         }
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(in super::super) fn finish(mut self) -> Vec<u8> {
         let rest = self.held.div_ceil(8) as usize;
         self.bytes.extend_from_slice(&self.pending.to_le_bytes()[..rest]);
         self.bytes
@@ -43,19 +43,19 @@ impl Packer {
 
 /// Reads numbers one after the other; zeros past the end.
 #[derive(Debug)]
-pub(super) struct Unpacker<'a> {
+pub(in super::super) struct Unpacker<'a> {
     bytes: &'a [u8],
     pending: u128,
     held: u32,
 }
 
 impl<'a> Unpacker<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(in super::super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, pending: 0, held: 0 }
     }
 
     /// The next `width` bits.
-    pub(super) fn next(&mut self, width: u32) -> u64 {
+    pub(in super::super) fn next(&mut self, width: u32) -> u64 {
         if self.held < width {
             let word = match self.bytes.split_first_chunk() {
                 Some((word, rest)) => {

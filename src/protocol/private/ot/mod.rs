@@ -23,7 +23,7 @@
 //! is authentic where that matters (TLS with a pin): whoever sits between the ends may play either to the other.
 
 mod base;
-mod bits;
+pub(super) mod bits;
 mod cot;
 mod error;
 mod extend;
