@@ -251,7 +251,7 @@ proptest! {
             edge - 2..=edge + 2
         }));
         let random = words(seed, count).into_iter().map(|word| {
-            least + (u128::from(word) * (most - least + 1) as u128 >> 64) as i64
+            least + ((u128::from(word) * (most - least + 1) as u128) >> 64) as i64
         });
         let zs: Vec<i64> = near.filter(|z| (least..=most).contains(z)).chain(random).take(count).collect();
         insist(&[(rounding, zs)]);
