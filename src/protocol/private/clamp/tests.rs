@@ -182,6 +182,10 @@ impl<F: FnMut(&mut Vec<u8>) + Send> Channel for Altered<'_, F> {
     fn meter(&self) -> Meter {
         self.inner.meter()
     }
+
+    fn meter_by_step(&self) -> std::collections::BTreeMap<Step, Meter> {
+        self.inner.meter_by_step()
+    }
 }
 
 /// What the client gets whose server alters a message.
