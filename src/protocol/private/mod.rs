@@ -7,6 +7,9 @@
 //! | [`lattice`] | shares of a linear node's product with a client's random mask, by ring-LWE, before any question is asked |
 //! | [`clamp`] | exact rounding and clamping on additive shares |
 
+mod bits;
 pub mod clamp;
 pub mod lattice;
 pub mod ot;
+#[cfg(test)]
+mod test_kit;

@@ -1,6 +1,6 @@
 //! One bit of every element of a batch, 64 to a word.
 
-use crate::protocol::private::ot::bits::{Packer, Unpacker};
+use crate::protocol::private::bits::{Packer, Unpacker};
 use zeroize::Zeroizing;
 
 /// Bits of `count` elements; those past the last are never read.

@@ -15,6 +15,7 @@ use super::lanes::Lanes;
 use super::plan::{Party, Plan};
 use super::{ClampError, Material, Session};
 use crate::net::Channel;
+use crate::protocol::private::bits::low;
 use crate::protocol::private::ot::{Receiver, Sender, Supply};
 use zeroize::Zeroizing;
 
@@ -218,14 +219,9 @@ impl Material {
 
 /// For every bit of an index, the slots of the indices that have it.
 fn slots(digit: &Digit) -> Vec<u64> {
-    let slot = |m: u32| bits_below(digit.width()) << (m * digit.width());
+    let slot = |m: u32| low(digit.width()) << (m * digit.width());
     let with = |i: u32| (0..1 << digit.arity).filter(|m| m >> i & 1 == 1).fold(0, |sum, m| sum | slot(m));
     (0..digit.arity).map(with).collect()
-}
-
-/// Ones below `width`, at most 63.
-pub(super) fn bits_below(width: u32) -> u64 {
-    (1 << width) - 1
 }
 
 /// Transfers drawn at once: four MiB of pads.

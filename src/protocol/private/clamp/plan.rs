@@ -13,7 +13,7 @@
 use super::PlanError;
 use super::circuit::{And, Circuit, Field, Table, Wire};
 use super::schedule::{Needs, Piece, schedule, speaker};
-use crate::protocol::private::ot::bits;
+use crate::protocol::private::bits;
 
 /// One of the two ends. The client speaks first and receives the digits; else they do the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,11 @@
 
 use super::circuit::{Digit, Table};
 use super::lanes::Lanes;
-use super::material::bits_below;
 use super::plan::{Party, Product, TOP, TOP_ABOVE};
 use super::schedule::{Piece, speaker};
 use super::{ClampError, Material};
 use crate::net::{Channel, Step};
-use crate::protocol::private::ot::bits::{Packer, Unpacker, low};
+use crate::protocol::private::bits::{Packer, Unpacker, low};
 use zeroize::Zeroizing;
 
 impl Material {
@@ -146,7 +145,7 @@ impl Run {
             let shares = self.shares[0].iter().zip(self.shares[1].iter());
             for (i, ((pads, flip), (first, second))) in stock.pads.iter().zip(flips).zip(shares).enumerate() {
                 let masked = tables.entries([*first, *second]) ^ permuted(*pads, digit, *flip);
-                let own = masked & bits_below(width);
+                let own = masked & low(width);
                 packer.push((masked ^ own.wrapping_mul(tables.every)) >> width, digit.bits_down());
                 outs.iter_mut().enumerate().for_each(|(j, out)| out.flip(i, own >> j));
             }
@@ -160,7 +159,7 @@ impl Run {
             let width = digit.width();
             let mut outs = vec![Lanes::zeros(self.material.count); width as usize];
             for (i, (pad, share)) in stock.pads.iter().zip(self.shares[0].iter()).enumerate() {
-                let index = (share >> digit.at & bits_below(digit.arity)) as u32;
+                let index = (share >> digit.at & low(digit.arity)) as u32;
                 let entry = (unpacker.next(digit.bits_down()) << width) >> (index * width) ^ pad;
                 outs.iter_mut().enumerate().for_each(|(j, out)| out.flip(i, entry >> j));
             }
@@ -297,7 +296,7 @@ impl Tables {
     /// The table for the server's shares of t and t − T; every entry is read.
     fn entries(&self, shares: [u64; 2]) -> u64 {
         let table = |share: u64| {
-            let y = share >> self.digit.at & bits_below(self.digit.arity);
+            let y = share >> self.digit.at & low(self.digit.arity);
             (0..)
                 .zip(&self.of)
                 .fold(0, |sum, (at, table)| sum | table & ((at ^ y).wrapping_sub(1) as i64 >> 63) as u64)
@@ -314,6 +313,6 @@ impl Tables {
 /// The pads with that of entry m ⊕ `flip` at m.
 fn permuted(pads: u64, digit: &Digit, flip: u8) -> u64 {
     let (n, width) = (1u32 << digit.arity, digit.width());
-    let slot = |m: u32| pads >> (m * width) & bits_below(width);
+    let slot = |m: u32| pads >> (m * width) & low(width);
     (0..n).fold(0, |sum, m| sum | slot(m ^ u32::from(flip)) << (m * width))
 }

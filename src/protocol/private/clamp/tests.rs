@@ -3,25 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use super::*;
-use crate::net::{Channel, Meter, NetError, Step, Timeouts, memory};
-use crate::protocol::private::ot::{Supply, bits::low};
+use crate::net::{Channel, NetError, Step};
+use crate::protocol::private::bits::low;
+use crate::protocol::private::ot::Supply;
+use crate::protocol::private::test_kit::{Altered, both};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
-
-/// Runs both parties, each on its own thread.
-fn both<A: Send, B: Send>(
-    client: impl FnOnce(&mut dyn Channel) -> A + Send,
-    server: impl FnOnce(&mut dyn Channel) -> B + Send,
-) -> (A, B) {
-    let wait = Duration::from_secs(120);
-    let (mut ours, mut theirs) = memory::pair(Timeouts { connect: wait, idle: wait, frame: wait });
-    std::thread::scope(|scope| {
-        let client = scope.spawn(move || client(&mut ours));
-        let server = server(&mut theirs);
-        drop(theirs);
-        (client.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), server)
-    })
-}
 
 fn words(seed: u64, count: usize) -> Vec<u64> {
     let mix = |x: u64| (x ^ x >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -159,35 +146,6 @@ fn constant_step_needs_no_word() {
     );
 }
 
-/// A channel whose owner sends message `turn` altered.
-struct Altered<'a, F> {
-    inner: &'a mut dyn Channel,
-    turn: usize,
-    alter: F,
-}
-
-impl<F: FnMut(&mut Vec<u8>) + Send> Channel for Altered<'_, F> {
-    fn send(&mut self, step: Step, body: &[u8]) -> Result<(), NetError> {
-        let mut body = body.to_vec();
-        if step == Step::round(self.turn as u8) {
-            (self.alter)(&mut body);
-        }
-        self.inner.send(step, &body)
-    }
-
-    fn receive_one_of(&mut self, wanted: &[(Step, usize)]) -> Result<(Step, Vec<u8>), NetError> {
-        self.inner.receive_one_of(wanted)
-    }
-
-    fn meter(&self) -> Meter {
-        self.inner.meter()
-    }
-
-    fn meter_by_step(&self) -> std::collections::BTreeMap<Step, Meter> {
-        self.inner.meter_by_step()
-    }
-}
-
 /// What the client gets whose server alters a message.
 fn against(turn: usize, alter: impl FnMut(&mut Vec<u8>) + Send) -> Result<Vec<u64>, ClampError> {
     let plan =
@@ -203,7 +161,7 @@ fn against(turn: usize, alter: impl FnMut(&mut Vec<u8>) + Send) -> Result<Vec<u6
         |channel| {
             let mut session = Session::setup(channel, Party::Server, Supply::Extended)?;
             let material = session.prepare(channel, &plan, 50)?;
-            material.run(&mut Altered { inner: channel, turn, alter }, &shares).map(|_| ())
+            material.run(&mut Altered::new(channel, Step::round(turn as u8), alter), &shares).map(|_| ())
         },
     );
     got

@@ -11,12 +11,12 @@ use std::fmt;
 use rand::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::bits::{BitReader, BitWriter};
 use super::ntt::{N, Transform};
 use super::params::{CARRIER, Params};
 use super::plan::Plan;
 use super::ring::{Poly, Ring, wipe};
 use super::{LatticeError, check, sample};
+use crate::protocol::private::bits::{Packer, Unpacker};
 
 /// Holds the secret key. `Debug` shows the parameters only.
 pub struct Client {
@@ -97,14 +97,14 @@ impl Client {
     pub fn read(&self, plan: &Plan, answer: &[u8]) -> Result<Vec<u32>, LatticeError> {
         check(plan, &self.params)?;
         check_length("the answer", answer.len(), plan.bytes_down())?;
-        let (mut reader, blocks) = (BitReader::new(answer), plan.packing.blocks());
+        let (mut reader, blocks) = (Unpacker::new(answer), plan.packing.blocks());
         let mut shares = vec![0; plan.results()];
         for group in 0..plan.packing.shape.sizes()[0] {
             for output in 0..blocks.outputs {
                 for image in 0..blocks.images {
                     let product = self.mask_times_key(&mut reader);
                     plan.packing.results(group, output, image, |from, to| {
-                        shares[to] = self.share(product[from], reader.take(self.params.body_bits()));
+                        shares[to] = self.share(product[from], reader.next(self.params.body_bits()));
                     });
                 }
             }
@@ -124,7 +124,7 @@ impl Client {
         errors: &[Zeroizing<Vec<i64>>],
         seed: [u8; 32],
     ) -> Vec<u8> {
-        let mut writer = BitWriter::after(seed.to_vec());
+        let mut writer = Packer::after(seed.to_vec());
         for (index, (message, error)) in messages.iter().zip(errors).enumerate() {
             let mut body = self.ring.encode(message, error);
             self.ring.seal(&mut body, &sample::mask(&self.ring, &seed, index), &self.key);
@@ -143,9 +143,9 @@ impl Client {
 
     /// The next mask of an answer, centred modulo 2^d, times s over the integers: below 2^55, so the carrier
     /// holds it.
-    fn mask_times_key(&self, reader: &mut BitReader<'_>) -> Zeroizing<Vec<u64>> {
+    fn mask_times_key(&self, reader: &mut Unpacker<'_>) -> Zeroizing<Vec<u64>> {
         let bits = self.params.mask_bits();
-        let read = |_| CARRIER.signed(((reader.take(bits) << (64 - bits)) as i64) >> (64 - bits));
+        let read = |_| CARRIER.signed(((reader.next(bits) << (64 - bits)) as i64) >> (64 - bits));
         let mut mask = Zeroizing::new((0..N).map(read).collect::<Vec<_>>());
         self.carrier.forward(&mut mask);
         for (a, s) in mask.iter_mut().zip(&self.reading_key) {

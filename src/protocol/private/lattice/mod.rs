@@ -17,7 +17,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `ntt`, `ring`, `sample`, `bits` | arithmetic, polynomials, coins, bytes |
+//! | `ntt`, `ring`, `sample` | arithmetic, polynomials, coins |
 //! | [`params`](Params) | modulus, security level, the noise budget with its proof |
 //! | `shape` | a linear node as a correlation, its packing with its proof |
 //! | [`plan`](Plan) | which packing, and what it costs |
@@ -33,7 +33,6 @@
 //! Sizes, shapes and both messages' lengths follow from a [`Plan`], which both sides compute from public values;
 //! nothing is read from a message but residues.
 
-mod bits;
 mod client;
 mod ntt;
 mod params;

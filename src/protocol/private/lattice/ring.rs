@@ -8,9 +8,9 @@
 use zeroize::Zeroize;
 
 use super::LatticeError;
-use super::bits::{BitReader, BitWriter};
 use super::ntt::{Factor, N, Transform};
 use super::params::Params;
+use crate::protocol::private::bits::{Packer, Unpacker};
 
 /// Values (or coefficients, where said) modulo each prime.
 pub(super) type Poly = [Vec<u64>; 2];
@@ -133,18 +133,18 @@ impl Ring {
     }
 
     /// Appends values.
-    pub(super) fn write(&self, poly: &Poly, writer: &mut BitWriter) {
+    pub(super) fn write(&self, poly: &Poly, writer: &mut Packer) {
         for (values, t) in poly.iter().zip(&self.transforms) {
-            values.iter().for_each(|v| writer.put(*v, t.prime.bits()));
+            values.iter().for_each(|v| writer.push(*v, t.prime.bits()));
         }
     }
 
     /// Reads values, each below its prime.
-    pub(super) fn read(&self, reader: &mut BitReader<'_>, what: &'static str) -> Result<Poly, LatticeError> {
+    pub(super) fn read(&self, reader: &mut Unpacker<'_>, what: &'static str) -> Result<Poly, LatticeError> {
         let mut poly = [Vec::with_capacity(N), Vec::with_capacity(N)];
         for (values, t) in poly.iter_mut().zip(&self.transforms) {
             for at in 0..N {
-                let value = reader.take(t.prime.bits());
+                let value = reader.next(t.prime.bits());
                 if value >= t.prime.p {
                     return Err(LatticeError::Residue { what, at, value });
                 }

@@ -11,13 +11,13 @@ use std::fmt;
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::bits::{BitReader, BitWriter};
 use super::client::check_length;
 use super::ntt::N;
 use super::params::Params;
 use super::plan::Plan;
 use super::ring::{Poly, Ring, round};
 use super::{LatticeError, check, sample};
+use crate::protocol::private::bits::{Packer, Unpacker};
 
 /// Holds a client's public key.
 pub struct Server {
@@ -122,7 +122,7 @@ impl Server {
         let (packing, blocks) = (&plan.packing, plan.packing.blocks());
         let half = plan.params.flood(plan.terms()).unwrap_or(0).max(1);
         let mut share = vec![0; plan.results()];
-        let mut writer = BitWriter::default();
+        let mut writer = Packer::default();
         for group in 0..packing.shape.sizes()[0] {
             let first = group / packing.tiling.groups * blocks.images * blocks.channels;
             for output in 0..blocks.outputs {
@@ -135,12 +135,12 @@ impl Server {
                         self.blinded(&rows, &masks[first + image * blocks.channels..], &coins.blind);
                     for (at, error) in coins.error.iter().enumerate() {
                         let fraction = self.ring.masked_fraction(&mask, at, *error);
-                        writer.put(round(fraction, self.params.mask_bits()), self.params.mask_bits());
+                        writer.push(round(fraction, self.params.mask_bits()), self.params.mask_bits());
                     }
                     for (((from, to), s), flood) in places.into_iter().zip(shares).zip(coins.flood) {
                         share[to] = s;
                         let fraction = self.ring.shared_fraction(&body, from, (flood, half), s);
-                        writer.put(round(fraction, self.params.body_bits()), self.params.body_bits());
+                        writer.push(round(fraction, self.params.body_bits()), self.params.body_bits());
                     }
                 }
             }
@@ -182,7 +182,7 @@ fn ciphertexts(
     let Some((seed, bodies)) = bytes.split_first_chunk() else {
         return Err(LatticeError::Length { what, found: bytes.len(), expected: sample::SEED });
     };
-    let mut reader = BitReader::new(bodies);
+    let mut reader = Unpacker::new(bodies);
     let all = (0..count)
         .map(|index| Ok([ring.read(&mut reader, what)?, sample::mask(ring, seed, index)]))
         .collect();

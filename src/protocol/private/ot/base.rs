@@ -125,8 +125,8 @@ const PAIR: usize = 2 * POINT;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
-    use super::super::test_kit::{Altered, both};
     use super::*;
+    use crate::protocol::private::test_kit::{Altered, both};
 
     #[test]
     fn receiver_gets_the_chosen_block_and_both_share_a_session() {
@@ -146,14 +146,14 @@ mod tests {
             let replace = move |body: &mut Vec<u8>| body[place * 32..][..32].copy_from_slice(&bytes);
             let (error, _) = both(
                 |channel| send(channel, 2).err().unwrap(),
-                |channel| receive(&mut Altered::new(channel, BASE_REQUEST, replace), &[0; 2]).is_err(),
+                |channel| receive(&mut Altered::new(channel, BASE_REQUEST.step, replace), &[0; 2]).is_err(),
             );
             assert!(
                 matches!(error, OtError::Peer { role: Role::Receiver, fault: Fault::Point { index, .. } } if index == place),
                 "{error}"
             );
             let (_, error) = both(
-                |channel| send(&mut Altered::new(channel, BASE_REPLY, replace), 2).is_ok(),
+                |channel| send(&mut Altered::new(channel, BASE_REPLY.step, replace), 2).is_ok(),
                 |channel| receive(channel, &[1; 2]).err().unwrap(),
             );
             assert!(
@@ -168,7 +168,7 @@ mod tests {
         let (error, _) = both(
             |channel| send(channel, 2).err().unwrap(),
             |channel| {
-                let mut short = Altered::new(channel, BASE_REQUEST, |body| body.truncate(100));
+                let mut short = Altered::new(channel, BASE_REQUEST.step, |body| body.truncate(100));
                 receive(&mut short, &[0; 2]).is_err()
             },
         );

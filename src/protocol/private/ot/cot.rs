@@ -224,8 +224,8 @@ const BATCH: usize = 256;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
-    use super::super::test_kit::both;
     use super::*;
+    use crate::protocol::private::test_kit::both;
 
     /// Codes too small to be secure, to go through many iterations.
     const TINY: [Code; 2] = [Code { k: 90, t: 16, depth: 5 }, Code { k: 120, t: 30, depth: 6 }];

@@ -176,8 +176,8 @@ fn rows(first: &[u128], others: &[u128]) -> Secret<u128> {
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::super::hash::Tmmo;
-    use super::super::test_kit::{Altered, both};
     use super::*;
+    use crate::protocol::private::test_kit::{Altered, both};
 
     /// A sender under `delta` against a receiver whose message is altered.
     fn against(
@@ -188,7 +188,7 @@ mod tests {
         let run = |channel: &mut dyn Channel| ExtendSender::setup_under(delta, channel)?.0.run(channel, 300);
         let cheat = |channel: &mut dyn Channel| {
             let mut receiver = ExtendReceiver::setup(channel)?.0;
-            receiver.run(&mut Altered::new(channel, message, alter), 300)
+            receiver.run(&mut Altered::new(channel, message.step, alter), 300)
         };
         both(run, cheat).0.map(|_| ())
     }
@@ -261,7 +261,7 @@ mod tests {
         let (_, error) = both(
             |channel| {
                 let mut sender = ExtendSender::setup(channel).unwrap().0;
-                sender.run(&mut Altered::new(channel, CHECK_KEY, |body| body.fill(0)), 10).is_ok()
+                sender.run(&mut Altered::new(channel, CHECK_KEY.step, |body| body.fill(0)), 10).is_ok()
             },
             |channel| ExtendReceiver::setup(channel).unwrap().0.run(channel, 10).unwrap_err(),
         );

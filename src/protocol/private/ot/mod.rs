@@ -12,7 +12,7 @@
 //! | [`Sender`], [`Receiver`] | random, chosen, correlated and 1-of-N transfers |
 //! | [`Shape`] | how 1-of-N transfers of ℓ bits are packed |
 //! | [`OtError`] | what went wrong, and by whose fault |
-//! | `hash`, `transpose`, `bits`, `wire` | the correlation-robust hash and generators; bit matrices; packing; messages |
+//! | `hash`, `transpose`, `wire` | the correlation-robust hash and generators; bit matrices; messages |
 //!
 //! Assumptions: decisional Diffie–Hellman on Ristretto, AES as an ideal cipher, SHA-2 as a random oracle; for
 //! [`Supply::Silent`] also learning parity with regular noise. Errors: each file says its
@@ -23,7 +23,6 @@
 //! is authentic where that matters (TLS with a pin): whoever sits between the ends may play either to the other.
 
 mod base;
-pub(super) mod bits;
 mod cot;
 mod error;
 mod extend;
@@ -33,8 +32,6 @@ mod receiver;
 mod sender;
 mod shape;
 mod silent;
-#[cfg(test)]
-mod test_kit;
 mod transpose;
 mod trees;
 mod wire;

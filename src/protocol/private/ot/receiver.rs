@@ -2,12 +2,12 @@
 //!
 //! No branch and no address depends on a choice; of N masked messages all are read and one is kept by a mask.
 
-use super::bits;
 use super::cot::{CotReceiver, Supply, Taken};
 use super::error::{OtError, Role};
 use super::shape::Shape;
 use super::wire::{self, FLIPS, MASKED};
 use crate::net::Channel;
+use crate::protocol::private::bits;
 use std::fmt;
 
 /// One end of a session of transfers, the end with the choices.

@@ -13,12 +13,12 @@
 //! The receiver's flips x_j ⊕ b_j turn random choices into chosen ones; they are uniform to the sender. A cheating
 //! receiver that sends other flips has only chosen otherwise. A cheating sender's messages are whatever it sends.
 
-use super::bits;
 use super::cot::{CotSender, Supply, Taken};
 use super::error::{OtError, Role};
 use super::shape::Shape;
 use super::wire::{self, FLIPS, MASKED};
 use crate::net::Channel;
+use crate::protocol::private::bits;
 use std::fmt;
 
 /// One end of a session of transfers, the end with the messages.

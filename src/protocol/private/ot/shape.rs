@@ -11,9 +11,10 @@
 //!
 //! Sizes: c bits up, N·ℓ bits down per transfer, packed over the whole batch.
 
+use super::cot::Taken;
 use super::error::OtError;
 use super::hash::Tmmo;
-use super::{bits, cot::Taken};
+use crate::protocol::private::bits;
 use zeroize::Zeroizing;
 
 /// Between how many messages is chosen, and how long each is.

@@ -180,9 +180,9 @@ fn compose(blocks: impl Iterator<Item = u128>) -> u128 {
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::super::hash::Stream;
-    use super::super::test_kit::{Altered, both};
     use super::super::wire::Message;
     use super::*;
+    use crate::protocol::private::test_kit::{Altered, both};
 
     const TINY: Code = Code { k: 100, t: 9, depth: 5 };
     const DELTA: u128 = 0x0123_4567_89ab_cdef_0f1e_2d3c_4b5a_6979;
@@ -208,7 +208,7 @@ mod tests {
         let (q, t) = input(seed);
         let silent = || Silent::new([5; 32], Tmmo::new(&[5; 32]));
         both(
-            |channel| silent().send(&mut Altered::new(channel, message, alter), DELTA, batch(&q)),
+            |channel| silent().send(&mut Altered::new(channel, message.step, alter), DELTA, batch(&q)),
             |channel| silent().receive(channel, batch(&t)),
         )
     }

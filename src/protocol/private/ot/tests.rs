@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use super::test_kit::{Altered, both};
 use super::wire::{FLIPS, MASKED};
 use super::*;
 use crate::net::Channel;
+use crate::protocol::private::bits::low;
+use crate::protocol::private::test_kit::{Altered, both};
 use proptest::prelude::*;
 
 /// Both ends set up, then each does its part.
@@ -161,7 +162,7 @@ fn truncated_messages_name_their_sender_and_spend_the_instance() {
             (call(), call())
         },
         |r, channel| {
-            let mut short = Altered::new(channel, FLIPS, |body| body.truncate(2));
+            let mut short = Altered::new(channel, FLIPS.step, |body| body.truncate(2));
             r.receive_chosen(&mut short, 8, &[true; 20]).is_err()
         },
     );
@@ -170,7 +171,7 @@ fn truncated_messages_name_their_sender_and_spend_the_instance() {
     assert!(matches!(second, OtError::Spent), "{second}");
     let (_, error) = converse(
         |s, channel| {
-            let mut short = Altered::new(channel, MASKED, |body| body.truncate(39));
+            let mut short = Altered::new(channel, MASKED.step, |body| body.truncate(39));
             s.send_chosen(&mut short, 8, &[[1, 2]; 20]).is_ok()
         },
         |r, channel| r.receive_chosen(channel, 8, &[true; 20]).unwrap_err(),
@@ -183,7 +184,7 @@ fn truncated_messages_name_their_sender_and_spend_the_instance() {
 fn oversize_message_is_refused_unread() {
     let (_, error) = converse(
         |s, channel| {
-            let mut long = Altered::new(channel, MASKED, |body| body.push(0));
+            let mut long = Altered::new(channel, MASKED.step, |body| body.push(0));
             s.send_chosen(&mut long, 8, &[[1, 2]; 20]).is_ok()
         },
         |r, channel| r.receive_chosen(channel, 8, &[true; 20]).unwrap_err(),
@@ -220,7 +221,7 @@ proptest! {
             |r, channel| r.receive_one_of(channel, shape, &choices).unwrap(),
         );
         let wanted: Vec<u64> = offers.chunks(shape.messages()).zip(&choices)
-            .map(|(offer, choice)| offer[usize::from(*choice)] & bits::low(width)).collect();
+            .map(|(offer, choice)| offer[usize::from(*choice)] & low(width)).collect();
         prop_assert_eq!(got, wanted);
     }
 
@@ -232,7 +233,7 @@ proptest! {
             |r, channel| r.correlate(channel, width, &choices).unwrap(),
         );
         for (((r, sum), a), b) in kept.iter().zip(&got).zip(&correlations).zip(&choices) {
-            prop_assert_eq!(r.wrapping_add(a * u64::from(*b)) & bits::low(width), *sum);
+            prop_assert_eq!(r.wrapping_add(a * u64::from(*b)) & low(width), *sum);
         }
     }
 }

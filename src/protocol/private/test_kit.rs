@@ -1,9 +1,8 @@
-//! What the tests of this module share: two parties over a link in memory, and a channel that alters one message.
+//! What the tests of the private protocol's parts share: two parties over a link in memory, and a channel that alters one message.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::wire::Message;
 use crate::net::{Channel, Meter, NetError, Step, Timeouts, memory};
 
 /// Runs both sides, each on its own thread.
@@ -11,7 +10,7 @@ pub(super) fn both<A: Send, B: Send>(
     left: impl FnOnce(&mut dyn Channel) -> A + Send,
     right: impl FnOnce(&mut dyn Channel) -> B + Send,
 ) -> (A, B) {
-    let wait = Duration::from_secs(60);
+    let wait = Duration::from_secs(120);
     let (mut ours, mut theirs) = memory::pair(Timeouts { connect: wait, idle: wait, frame: wait });
     std::thread::scope(|scope| {
         let left = scope.spawn(move || left(&mut ours));
@@ -29,8 +28,8 @@ pub(super) struct Altered<'a, F> {
 }
 
 impl<'a, F: FnMut(&mut Vec<u8>) + Send> Altered<'a, F> {
-    pub(super) fn new(inner: &'a mut dyn Channel, message: Message, alter: F) -> Self {
-        Self { inner, step: message.step, alter }
+    pub(super) fn new(inner: &'a mut dyn Channel, step: Step, alter: F) -> Self {
+        Self { inner, step, alter }
     }
 }
 

@@ -1,30 +1,38 @@
 //! Numbers of 1 to 64 bits packed without a gap, the lowest bit first; the last byte is filled with zeros.
+//!
+//! Foreign bytes are read by [`Unpacker`] only. The caller checks the length against what it expects before it reads; whether the
+//! fill is zero, [`Unpacker::finish`] says.
 
 /// Writes numbers one after the other.
 #[derive(Debug, Default)]
-pub(in super::super) struct Packer {
+pub(super) struct Packer {
     bytes: Vec<u8>,
     pending: u128,
     held: u32,
 }
 
 /// Bytes of `count` numbers of `width` bits.
-pub(in super::super) fn bytes(count: usize, width: u32) -> usize {
+pub(super) fn bytes(count: usize, width: u32) -> usize {
     (count * width as usize).div_ceil(8)
 }
 
-/// The `width` low bits set.
-pub(in super::super) fn low(width: u32) -> u64 {
-    u64::MAX >> (64 - width)
+/// The `width` low bits set, 0 to 64.
+pub(super) fn low(width: u32) -> u64 {
+    u64::MAX.checked_shr(64 - width).unwrap_or(0)
 }
 
 impl Packer {
-    pub(in super::super) fn with_capacity(count: usize, width: u32) -> Self {
+    pub(super) fn with_capacity(count: usize, width: u32) -> Self {
         Self { bytes: Vec::with_capacity(bytes(count, width) + 8), pending: 0, held: 0 }
     }
 
+    /// Writes behind what `bytes` holds.
+    pub(super) fn after(bytes: Vec<u8>) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
     /// Appends the `width` low bits of `value`.
-    pub(in super::super) fn push(&mut self, value: u64, width: u32) {
+    pub(super) fn push(&mut self, value: u64, width: u32) {
         self.pending |= u128::from(value & low(width)) << self.held;
         self.held += width;
         if self.held >= 64 {
@@ -34,7 +42,7 @@ impl Packer {
         }
     }
 
-    pub(in super::super) fn finish(mut self) -> Vec<u8> {
+    pub(super) fn finish(mut self) -> Vec<u8> {
         let rest = self.held.div_ceil(8) as usize;
         self.bytes.extend_from_slice(&self.pending.to_le_bytes()[..rest]);
         self.bytes
@@ -43,19 +51,19 @@ impl Packer {
 
 /// Reads numbers one after the other; zeros past the end.
 #[derive(Debug)]
-pub(in super::super) struct Unpacker<'a> {
+pub(super) struct Unpacker<'a> {
     bytes: &'a [u8],
     pending: u128,
     held: u32,
 }
 
 impl<'a> Unpacker<'a> {
-    pub(in super::super) fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, pending: 0, held: 0 }
     }
 
     /// The next `width` bits.
-    pub(in super::super) fn next(&mut self, width: u32) -> u64 {
+    pub(super) fn next(&mut self, width: u32) -> u64 {
         if self.held < width {
             let word = match self.bytes.split_first_chunk() {
                 Some((word, rest)) => {
@@ -75,6 +83,11 @@ impl<'a> Unpacker<'a> {
         self.held -= width;
         value
     }
+
+    /// Whether nothing but zeros is left.
+    pub(super) fn finish(self) -> bool {
+        self.pending == 0 && self.bytes.iter().all(|b| *b == 0)
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +106,20 @@ mod tests {
             for value in values {
                 prop_assert_eq!(unpacker.next(width), value & low(width));
             }
+        }
+
+        #[test]
+        fn numbers_of_any_widths_come_back(values in proptest::collection::vec((any::<u64>(), 1u32..=64), 0..60)) {
+            let mut packer = Packer::default();
+            let values: Vec<_> = values.iter().map(|(v, width)| (v >> (64 - width), *width)).collect();
+            values.iter().for_each(|(v, width)| packer.push(*v, *width));
+            let packed = packer.finish();
+            prop_assert_eq!(packed.len(), (values.iter().map(|(_, width)| *width as usize).sum::<usize>()).div_ceil(8));
+            let mut unpacker = Unpacker::new(&packed);
+            for (v, width) in values {
+                prop_assert_eq!(unpacker.next(width), v);
+            }
+            prop_assert!(unpacker.finish());
         }
     }
 }
