@@ -34,6 +34,26 @@ pub enum PlanError {
     },
 }
 
+/// Why bytes are no material.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MaterialError {
+    /// Fewer bytes than the plan needs.
+    #[error(
+        "material of {want} bytes is due where {got} are left; it was cut short, or made for another step: draw it anew"
+    )]
+    Truncated {
+        /// Bytes that are left.
+        got: usize,
+        /// Bytes that are due.
+        want: usize,
+    },
+    /// The last byte's fill is not zero.
+    #[error(
+        "material ends in a byte with bits set beyond its last number; it was altered, or made for another step: draw it anew"
+    )]
+    Filled,
+}
+
 /// Why a step failed. After any but [`ClampError::Misuse`] the link must be dropped, and the peer told nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ClampError {

@@ -133,19 +133,18 @@ impl Material {
             let (choices, pads) = Default::default();
             DigitStock { choices, pads }
         });
-        let (ours, theirs) = match (plan.inside, party) {
-            (None, _) => (0, 0),
-            (_, Party::Client) => (1, plan.products.len()),
-            (_, Party::Server) => (plan.products.len(), 1),
-        };
-        let asked = (0..ours).map(|_| Asked { choices: Lanes::zeros(count), pads: Zeroizing::default() });
+        let asked = plan
+            .asked_by(party)
+            .iter()
+            .map(|_| Asked { choices: Lanes::zeros(count), pads: Zeroizing::default() });
+        let offered = plan.asked_by(party.other()).iter().map(|_| Zeroizing::default());
         Self {
             party,
             count,
             digits: digits.collect(),
             ands: ands.collect(),
             asked: asked.collect(),
-            offered: (0..theirs).map(|_| Zeroizing::default()).collect(),
+            offered: offered.collect(),
             plan: plan.clone(),
         }
     }

@@ -8,7 +8,8 @@
 //! | `circuit`, `schedule` | comparisons by digits and ANDs; who says what when |
 //! | [`Session`], [`Material`] | transfers drawn ahead; a step on shares |
 //! | `run`, `lanes` | the script both parties run; bits of a batch |
-//! | [`PlanError`], [`ClampError`] | why not |
+//! | `codec` | material as bytes |
+//! | [`PlanError`], [`ClampError`], [`MaterialError`] | why not |
 //!
 //! The comparison by digits is that of CrypTFlow2 [Rathee et al. 2020, Algorithm 1], exact truncation with a sign known to be + is
 //! from SIRNN [Rathee et al. 2021, §3]. Ours differs: carries into bit s and into the top bit, of t and of t − T, come out of one pass over
@@ -33,6 +34,7 @@
 //! Time and addresses do not depend on shares. Masks, shares and wires are wiped when dropped.
 
 mod circuit;
+mod codec;
 mod error;
 mod lanes;
 mod material;
@@ -40,7 +42,7 @@ mod plan;
 mod run;
 mod schedule;
 
-pub use error::{ClampError, PlanError};
+pub use error::{ClampError, MaterialError, PlanError};
 pub use plan::{Party, Plan, Rounding, Traffic};
 
 use super::ot::{Receiver, Sender};

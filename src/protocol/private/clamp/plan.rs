@@ -144,6 +144,14 @@ impl Plan {
         }
     }
 
+    /// Products in which `chooser` has the choice.
+    pub(super) fn asked_by(&self, chooser: Party) -> &[Product] {
+        match chooser {
+            Party::Client => self.products.get(..1).unwrap_or_default(),
+            Party::Server => &self.products,
+        }
+    }
+
     /// Bits of the client's share that choose in digits.
     fn choices(&self) -> usize {
         self.circuit.digits.iter().map(|digit| digit.arity as usize).sum()

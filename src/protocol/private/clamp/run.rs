@@ -210,8 +210,7 @@ impl Run {
     }
 
     fn products(&self, chooser: Party) -> &[Product] {
-        let products = &self.material.plan.products;
-        if chooser == Party::Client { &products[..1] } else { products }
+        self.material.plan.asked_by(chooser)
     }
 
     fn asked_wires(&self) -> impl Iterator<Item = usize> {

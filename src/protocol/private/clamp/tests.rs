@@ -9,6 +9,7 @@ use crate::protocol::private::ot::Supply;
 use crate::protocol::private::test_kit::{Altered, both};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 fn words(seed: u64, count: usize) -> Vec<u64> {
     let mix = |x: u64| (x ^ x >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,8 +31,21 @@ fn wanted(rounding: &Rounding, z: i64) -> u64 {
     q.clamp(rounding.low, rounding.high) as u64 & low(rounding.into)
 }
 
-/// Runs steps one after the other in one session and insists on every result.
-fn insist(steps: &[(Rounding, Vec<i64>)]) {
+/// The material that comes of writing it down, among other bytes, and reading it back.
+fn through_bytes(material: Material, plan: &Plan, party: Party, count: usize) -> Material {
+    let mut bytes = Zeroizing::new(vec![7; 3]);
+    material.encode(&mut bytes);
+    drop(material);
+    assert_eq!(bytes.len(), 3 + plan.material_bytes(party, count));
+    bytes.push(9);
+    let mut rest = &bytes[3..];
+    let material = Material::decode(plan, party, count, &mut rest).unwrap();
+    assert_eq!((&bytes[..3], rest), (&[7; 3][..], &[9][..]));
+    material
+}
+
+/// Runs steps one after the other in one session, on material as it is drawn or kept as bytes, and insists on every result.
+fn insist(steps: &[(Rounding, Vec<i64>)], kept: bool) {
     let plans: Vec<Plan> = steps.iter().map(|(rounding, _)| Plan::new(*rounding).unwrap()).collect();
     let shares: Vec<[Vec<u64>; 2]> =
         (1..).zip(steps).map(|(seed, (rounding, zs))| share(zs, rounding.ring, seed)).collect();
@@ -39,7 +53,10 @@ fn insist(steps: &[(Rounding, Vec<i64>)]) {
         let mut session = Session::setup(channel, party, Supply::Extended).unwrap();
         let results = plans.iter().zip(&shares).map(|(plan, shares)| {
             let shares = &shares[usize::from(party == Party::Server)];
-            let material = session.prepare(channel, plan, shares.len()).unwrap();
+            let mut material = session.prepare(channel, plan, shares.len()).unwrap();
+            if kept {
+                material = through_bytes(material, plan, party, shares.len());
+            }
             let before = channel.meter();
             let result = material.run(channel, shares).unwrap();
             let after = channel.meter();
@@ -75,8 +92,8 @@ fn widest(rounding: Rounding) -> Rounding {
     Rounding { range: [-half - rounding.offset(), half - 1 - rounding.offset()], ..rounding }
 }
 
-#[test]
-fn every_accumulator_of_small_rings_is_rounded_exactly() {
+/// Every step of small rings, over its widest range.
+fn small_steps() -> Vec<(Rounding, Vec<i64>)> {
     let mut steps = Vec::new();
     for ring in 2..=7 {
         for shift in 0..=ring {
@@ -87,7 +104,45 @@ fn every_accumulator_of_small_rings_is_rounded_exactly() {
             }
         }
     }
-    insist(&steps);
+    steps
+}
+
+#[test]
+fn every_accumulator_of_small_rings_is_rounded_exactly() {
+    insist(&small_steps(), false);
+}
+
+#[test]
+fn every_accumulator_of_small_rings_is_rounded_exactly_on_material_kept_as_bytes() {
+    insist(&small_steps(), true);
+}
+
+#[test]
+fn material_cut_short_or_with_a_filled_end_is_refused() {
+    let plan =
+        Plan::new(Rounding { ring: 20, shift: 8, low: 0, high: 255, range: [-400_000, 400_000], into: 19 });
+    let plan = plan.unwrap();
+    let play = |party: Party, channel: &mut dyn Channel| {
+        let mut bytes = Zeroizing::new(Vec::new());
+        Session::setup(channel, party, Supply::Extended)
+            .unwrap()
+            .prepare(channel, &plan, 7)
+            .unwrap()
+            .encode(&mut bytes);
+        let want = plan.material_bytes(party, 7);
+        assert_eq!(bytes.len(), want);
+        for got in 0..want {
+            let mut rest = &bytes[..got];
+            let error = Material::decode(&plan, party, 7, &mut rest).unwrap_err();
+            assert_eq!((error, rest.len()), (MaterialError::Truncated { got, want }, got));
+        }
+        let huge = Material::decode(&plan, party, usize::MAX, &mut &bytes[..]).unwrap_err();
+        assert!(matches!(huge, MaterialError::Truncated { .. }));
+        bytes[want - 1] |= 0x80;
+        Material::decode(&plan, party, 7, &mut &bytes[..]).map(|_| ())
+    };
+    let ends = both(|c| play(Party::Client, c), |c| play(Party::Server, c));
+    assert_eq!(ends, (Err(MaterialError::Filled), Err(MaterialError::Filled)));
 }
 
 #[test]
@@ -117,7 +172,7 @@ fn results_are_those_of_the_plain_engine() {
         let plain = serin_circuits::quant::rescale(*z as i32, 8, -128, 127);
         assert_eq!(wanted(&rounding, *z), plain as u64 & low(22));
     }
-    insist(&[(rounding, zs)]);
+    insist(&[(rounding, zs)], false);
 }
 
 #[test]
@@ -202,7 +257,7 @@ proptest! {
     #[test]
     fn results_over_any_range_are_exact(
         ring in 2..=40u32, shift in 0..=31u32, low in -300..300i64, span in 0..600i64, narrow in 0..3i64,
-        into in 1..=64u32, count in 1..300usize, seed: u64,
+        into in 1..=64u32, count in 1..300usize, seed: u64, kept: bool,
     ) {
         let mut rounding = widest(Rounding { ring, shift, low, high: low + span, range: [0, 0], into });
         let [least, most] = rounding.range;
@@ -216,7 +271,7 @@ proptest! {
             least + ((u128::from(word) * (most - least + 1) as u128) >> 64) as i64
         });
         let zs: Vec<i64> = near.filter(|z| (least..=most).contains(z)).chain(random).take(count).collect();
-        insist(&[(rounding, zs)]);
+        insist(&[(rounding, zs)], kept);
     }
 }
 
@@ -257,16 +312,21 @@ fn cost_of_steps() {
             let material = session.prepare(channel, &plan, count).unwrap();
             let (drawn, after) = (start.elapsed(), channel.meter());
             let start = Instant::now();
+            let material = through_bytes(material, &plan, party, count);
+            let kept = start.elapsed();
+            let start = Instant::now();
             material.run(channel, &shares).unwrap();
             let ran = start.elapsed();
             let traffic = plan.traffic(count);
+            let bytes = |party| plan.material_bytes(party, count) as f64 / count as f64;
             let micros = |time: Duration| time.as_secs_f64() * 1e6 / count as f64;
             lines.push(format!(
-                "k {} s {} H {}: {} messages, {:.1} bytes up, {:.1} down, transfers {} + {}; drawn in {:.2} µs ({} bytes), run in {:.2} µs",
+                "k {} s {} H {}: {} messages, {:.1} bytes up, {:.1} down, transfers {} + {}; drawn in {:.2} µs ({} bytes), kept as {:.1} and {:.1} bytes in {:.2} µs, run in {:.2} µs",
                 rounding.ring, rounding.shift, rounding.high - rounding.low, plan.messages(),
                 traffic.up as f64 / count as f64, traffic.down as f64 / count as f64,
                 plan.transfers(Party::Client), plan.transfers(Party::Server),
-                micros(drawn), after.sent + after.received - before.sent - before.received, micros(ran),
+                micros(drawn), after.sent + after.received - before.sent - before.received,
+                bytes(Party::Client), bytes(Party::Server), micros(kept), micros(ran),
             ));
         }
         lines
