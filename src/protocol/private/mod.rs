@@ -6,10 +6,12 @@
 //! | [`ot`] | oblivious transfer, secure against a malicious sender and a malicious receiver |
 //! | [`lattice`] | shares of a linear node's product with a client's random mask, by ring-LWE, before any question is asked |
 //! | [`clamp`] | exact rounding and clamping on additive shares |
+//! | [`pool`] | a folder of what is drawn ahead, spent at most once |
 
 mod bits;
 pub mod clamp;
 pub mod lattice;
 pub mod ot;
+pub mod pool;
 #[cfg(test)]
 mod test_kit;
