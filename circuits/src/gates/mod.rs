@@ -16,7 +16,7 @@
 //! Errors: a graph whose maps hold more than [`MAX_PAIRS`] entries, or whose pools take more than [`MAX_VALUES`] values, is refused by
 //! node name.
 
-mod pool;
+pub mod pool;
 
 use crate::field::{Ext, from_i64, scale};
 use crate::graph::{Fault, Graph, GraphError, Linear, Node, Op, Port, Window};
@@ -237,10 +237,9 @@ impl Unfolding {
     }
 
     fn average_map(&mut self, window: &Window, from: &[usize], to: &[usize]) -> Result<Map, Fault> {
-        let (inner, outer) = (image(from), image(to));
-        let count = outer.iter().product::<usize>().saturating_mul(window.area());
+        let count = to.iter().product::<usize>().saturating_mul(window.area());
         self.map(count, |pairs| {
-            for_each_window(window, inner, outer, |to, from| pairs.push([to as u32, from as u32]));
+            window.covers(from, to, |to, from| pairs.push([to as u32, from as u32]));
         })
     }
 }
@@ -248,25 +247,6 @@ impl Unfolding {
 fn image(shape: &[usize]) -> [usize; 3] {
     // The graph gives pools an image.
     shape.try_into().unwrap_or([0; 3])
-}
-
-/// Every entry that every window covers, padding left out.
-fn for_each_window(
-    window: &Window,
-    [channels, height, width]: [usize; 3],
-    [_, out_height, out_width]: [usize; 3],
-    mut visit: impl FnMut(usize, usize),
-) {
-    for channel in 0..channels {
-        for (p0, p1) in (0..out_height).flat_map(|p0| (0..out_width).map(move |p1| (p0, p1))) {
-            let to = (channel * out_height + p0) * out_width + p1;
-            for q0 in (0..window.kernel[0]).filter_map(|d0| window.source(0, p0, d0, height)) {
-                for q1 in (0..window.kernel[1]).filter_map(|d1| window.source(1, p1, d1, width)) {
-                    visit(to, (channel * height + q0) * width + q1);
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

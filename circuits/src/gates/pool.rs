@@ -10,7 +10,8 @@ use crate::graph::Fault;
 use crate::relation::clamp::Clamp;
 
 /// One direction of a pool: vectors of `length` entries `inner` apart, `outer` of them.
-struct Axis {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Axis {
     outer: usize,
     length: usize,
     inner: usize,
@@ -18,9 +19,27 @@ struct Axis {
     windows: Vec<[usize; 2]>,
 }
 
+/// Both directions of a max pool over an image of this shape, in the order they are taken.
+///
+/// # Errors
+/// [`Fault`], if the window does not fit the image; never so in a built graph.
+pub fn axes(window: &Window, shape: &[usize]) -> Result<[Axis; 2], Fault> {
+    let [channels, height, width] = image(shape);
+    let [out_height, out_width] = window.slide([height, width])?;
+    let windows = |axis: usize, results: usize, length: usize| {
+        let inside = |q: usize| q.saturating_sub(window.padding[axis]).min(length);
+        let start = |p: usize| p * window.stride[axis];
+        (0..results).map(|p| [inside(start(p)), inside(start(p) + window.kernel[axis])]).collect()
+    };
+    Ok([
+        Axis { outer: channels * height, length: width, inner: 1, windows: windows(1, out_width, width) },
+        Axis { outer: channels, length: height, inner: out_width, windows: windows(0, out_height, height) },
+    ])
+}
+
 impl Axis {
-    /// The map that brings each result the `nth` entry of its window.
-    fn pairs(&self, nth: usize, pairs: &mut Vec<[u32; 2]>) {
+    /// Appends, for each result in order, (it, the `nth` entry of its window): of a shorter window its last.
+    pub fn pairs(&self, nth: usize, pairs: &mut Vec<[u32; 2]>) {
         let results = self.windows.len();
         for outer in 0..self.outer {
             for (p, [start, end]) in self.windows.iter().enumerate() {
@@ -34,8 +53,19 @@ impl Axis {
         }
     }
 
-    fn len(&self) -> usize {
+    /// Results.
+    pub fn len(&self) -> usize {
         self.outer * self.windows.len() * self.inner
+    }
+
+    /// Whether there is no result; never so in a built graph.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The most entries that a window covers, at least one.
+    pub fn most(&self) -> usize {
+        self.windows.iter().map(|[start, end]| end - start).max().unwrap_or(1)
     }
 }
 
@@ -47,21 +77,7 @@ impl Unfolding {
         shape: &[usize],
         input: usize,
     ) -> Result<usize, Fault> {
-        let [channels, height, width] = image(shape);
-        let [out_height, out_width] = window.slide([height, width])?;
-        let windows = |axis: usize, results: usize, length: usize| {
-            let inside = |q: usize| q.saturating_sub(window.padding[axis]).min(length);
-            let start = |p: usize| p * window.stride[axis];
-            (0..results).map(|p| [inside(start(p)), inside(start(p) + window.kernel[axis])]).collect()
-        };
-        let along_rows =
-            Axis { outer: channels * height, length: width, inner: 1, windows: windows(1, out_width, width) };
-        let along_columns = Axis {
-            outer: channels,
-            length: height,
-            inner: out_width,
-            windows: windows(0, out_height, height),
-        };
+        let [along_rows, along_columns] = axes(window, shape)?;
         let by_row = self.greatest(node, &along_rows, input)?;
         self.greatest(node, &along_columns, by_row)
     }
@@ -75,9 +91,8 @@ impl Unfolding {
         };
         let first = term(self, 0, input, 1)?;
         let mut greatest = self.push(node, len, range, Gate::Affine(vec![first]));
-        let most = axis.windows.iter().map(|[start, end]| end - start).max().unwrap_or(1);
         let span = range[1] - range[0];
-        for nth in 1..most {
+        for nth in 1..axis.most() {
             let next = term(self, nth, input, 1)?;
             let so_far = Term { value: greatest, coefficient: -1, map: Map::Same };
             let rise = self.push(node, len, [-span, span], Gate::Affine(vec![next, so_far]));

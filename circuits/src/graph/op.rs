@@ -122,6 +122,22 @@ impl Window {
         Ok(out)
     }
 
+    /// Calls `visit` with (result, entry) for every entry of an image `[channels, height, width]` that every window covers, as
+    /// row-major positions; padding is left out. Nothing where a shape is not one of an image.
+    pub fn covers(&self, image: &[usize], out: &[usize], mut visit: impl FnMut(usize, usize)) {
+        let (&[channels, height, width], &[_, out_height, out_width]) = (image, out) else { return };
+        for channel in 0..channels {
+            for (p0, p1) in (0..out_height).flat_map(|p0| (0..out_width).map(move |p1| (p0, p1))) {
+                let to = (channel * out_height + p0) * out_width + p1;
+                for q0 in (0..self.kernel[0]).filter_map(|d0| self.source(0, p0, d0, height)) {
+                    for q1 in (0..self.kernel[1]).filter_map(|d1| self.source(1, p1, d1, width)) {
+                        visit(to, (channel * height + q0) * width + q1);
+                    }
+                }
+            }
+        }
+    }
+
     /// The input coordinate under offset `d` of window `p` on `axis`, if it is not padding.
     #[inline]
     pub fn source(&self, axis: usize, p: usize, d: usize, len: usize) -> Option<usize> {
