@@ -45,6 +45,11 @@ impl Step {
     pub const fn oblivious(message: u8) -> Self {
         Self(FIRST_OBLIVIOUS + message as u16)
     }
+
+    /// Message `message` of private inference, but for its rounds and oblivious transfers.
+    pub const fn private(message: u8) -> Self {
+        Self(FIRST_PRIVATE + message as u16)
+    }
 }
 
 impl fmt::Display for Step {
@@ -60,6 +65,9 @@ impl fmt::Display for Step {
             Self(n @ FIRST_ROUND..=LAST_ROUND) => write!(f, "round {}", n - FIRST_ROUND),
             Self(n @ FIRST_OBLIVIOUS..=LAST_OBLIVIOUS) => {
                 write!(f, "oblivious transfer message {}", n - FIRST_OBLIVIOUS)
+            }
+            Self(n @ FIRST_PRIVATE..=LAST_PRIVATE) => {
+                write!(f, "private inference message {}", n - FIRST_PRIVATE)
             }
             Self(n) => write!(f, "unknown step {n}"),
         }
@@ -203,6 +211,8 @@ const FIRST_ROUND: u16 = 256;
 const LAST_ROUND: u16 = FIRST_ROUND + u8::MAX as u16;
 const FIRST_OBLIVIOUS: u16 = LAST_ROUND + 1;
 const LAST_OBLIVIOUS: u16 = FIRST_OBLIVIOUS + u8::MAX as u16;
+const FIRST_PRIVATE: u16 = LAST_OBLIVIOUS + 1;
+const LAST_PRIVATE: u16 = FIRST_PRIVATE + u8::MAX as u16;
 /// Content types of the records a TLS peer sends first.
 const TLS_ALERT: u8 = 21;
 const TLS_HANDSHAKE: u8 = 22;

@@ -22,6 +22,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::str::FromStr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -56,6 +57,28 @@ impl Shape {
     fn capacity(self) -> usize {
         let under_way = u128::from(self.bits_per_second) * self.round_trip.as_nanos() / (2 * 8 * NANOS);
         usize::try_from(under_way).unwrap_or(usize::MAX).saturating_add(BUFFER)
+    }
+}
+
+/// Parses `lan`, `wan`, or MBIT,MS: megabits a second and milliseconds there and back, as `100,40`.
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = || {
+            let (mbit, ms) = text.split_once(',')?;
+            let (mbit, ms): (f64, f64) = (mbit.parse().ok()?, ms.parse().ok()?);
+            let sound = (1e-6..1e6).contains(&mbit) && (0.0..1e5).contains(&ms);
+            sound.then(|| Self {
+                bits_per_second: (mbit * 1e6) as u64,
+                round_trip: Duration::from_secs_f64(ms / 1e3),
+            })
+        };
+        match text {
+            "lan" => Ok(Self::LAN),
+            "wan" => Ok(Self::WAN),
+            _ => numbers().ok_or_else(|| "a line is lan, wan, or MBIT,MS as 100,40".into()),
+        }
     }
 }
 

@@ -179,3 +179,12 @@ proptest! {
         prop_assert_eq!(timetable.take(1, idle), idle + SLOW.delivery(1));
     }
 }
+
+#[test]
+fn shape_of_a_word_or_two_numbers_is_parsed_and_else_refused() {
+    assert_eq!("lan".parse(), Ok(Shape::LAN));
+    assert_eq!("100,40".parse(), Ok(Shape::WAN));
+    for text in ["", "100", "100,", "-1,4", "0,1", "1,-1", "nan,1", "1e9,1", "man"] {
+        assert!(text.parse::<Shape>().is_err(), "{text}");
+    }
+}
