@@ -55,18 +55,27 @@ impl Session {
     /// # Errors
     /// [`ClampError`]; the link must be dropped.
     pub fn setup(channel: &mut dyn Channel, party: Party, supply: Supply) -> Result<Self, ClampError> {
-        let (sender, receiver);
+        let (mut sender, mut receiver);
         match party {
             Party::Client => {
                 receiver = Receiver::setup(channel, supply)?;
                 sender = Sender::setup(channel, supply)?;
+                receiver.prime(channel)?;
+                sender.prime(channel)?;
             }
             Party::Server => {
                 sender = Sender::setup(channel, supply)?;
                 receiver = Receiver::setup(channel, supply)?;
+                sender.prime(channel)?;
+                receiver.prime(channel)?;
             }
         }
         Ok(Self { party, sender, receiver })
+    }
+
+    /// Which end this is.
+    pub fn party(&self) -> Party {
+        self.party
     }
 
     /// Draws what `plan` needs for `count` elements, while the peer does the same.

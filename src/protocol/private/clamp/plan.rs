@@ -182,8 +182,8 @@ impl Plan {
         }
     }
 
-    /// Bits of an element, a silent transfer counted as 1.6.
-    fn weight(&self) -> usize {
+    /// Fifths of bits of an element, a silent transfer counted as 1.6 bits: what plans are compared by.
+    pub fn weight(&self) -> usize {
         let sent: usize = (0..self.messages())
             .flat_map(|turn| self.turns[turn].iter().map(move |piece| self.piece_bits(*piece, speaker(turn))))
             .sum();
@@ -246,6 +246,12 @@ impl Bit {
 }
 
 impl Rounding {
+    /// The least ring that holds all that occurs.
+    pub fn least_ring(&self) -> u32 {
+        let ends = self.range.map(|z| self.centred(z));
+        (2..128).find(|bits| ends.iter().all(|end| fits(*end, *bits))).unwrap_or(128)
+    }
+
     /// t of z.
     fn centred(&self, z: i64) -> i128 {
         i128::from(z) + i128::from(self.offset())
@@ -288,7 +294,7 @@ impl Rounding {
 }
 
 fn fits(value: i128, bits: u32) -> bool {
-    (-(1 << (bits - 1))..1 << (bits - 1)).contains(&value)
+    (-(1i128 << (bits - 1))..1 << (bits - 1)).contains(&value)
 }
 
 /// The wire of ¬ (top bit of x ⊕ y), and that of x ⊕ (y − T): what the shares have there before a carry.

@@ -54,7 +54,7 @@ impl Client {
 
     /// The public key's message, [`Params::key_bytes`] long: sent once, before the first query.
     pub fn public_key(&self, rng: &mut impl CryptoRng) -> Vec<u8> {
-        self.encrypt(&[Zeroizing::new(vec![0; N])], rng)
+        self.encrypt(&self.params, &[Zeroizing::new(vec![0; N])], rng)
     }
 
     /// Encrypts R, [`Plan::inputs`] integers modulo 2^k: a query of [`Plan::bytes_up`].
@@ -64,7 +64,7 @@ impl Client {
     /// [`LatticeError::Value`] if R does not fit it.
     pub fn ask(&self, plan: &Plan, masks: &[u32], rng: &mut impl CryptoRng) -> Result<Vec<u8>, LatticeError> {
         check(plan, &self.params)?;
-        let bits = self.params.ring_bits();
+        let bits = plan.params.ring_bits();
         check_length("masks", masks.len(), plan.inputs())?;
         if let Some(at) = masks.iter().position(|r| u64::from(*r) >> bits != 0) {
             return Err(LatticeError::Value {
@@ -86,7 +86,7 @@ impl Client {
                 }
             }
         }
-        Ok(self.encrypt(&messages, rng))
+        Ok(self.encrypt(&plan.params, &messages, rng))
     }
 
     /// Decrypts an answer: W∗R − S, [`Plan::results`] integers modulo 2^k.
@@ -102,9 +102,9 @@ impl Client {
         for group in 0..plan.packing.shape.sizes()[0] {
             for output in 0..blocks.outputs {
                 for image in 0..blocks.images {
-                    let product = self.mask_times_key(&mut reader);
+                    let product = self.mask_times_key(&plan.params, &mut reader);
                     plan.packing.results(group, output, image, |from, to| {
-                        shares[to] = self.share(product[from], reader.next(self.params.body_bits()));
+                        shares[to] = share(&plan.params, product[from], reader.next(plan.params.body_bits()));
                     });
                 }
             }
@@ -113,20 +113,26 @@ impl Client {
     }
 
     /// A seed, and the bodies Δ·m + e − a·s as values.
-    fn encrypt(&self, messages: &[Zeroizing<Vec<i64>>], rng: &mut impl CryptoRng) -> Vec<u8> {
+    fn encrypt(
+        &self,
+        params: &Params,
+        messages: &[Zeroizing<Vec<i64>>],
+        rng: &mut impl CryptoRng,
+    ) -> Vec<u8> {
         let errors = (0..messages.len()).map(|_| sample::errors(rng)).collect::<Vec<_>>();
-        self.encrypt_with(messages, &errors, sample::seed(rng))
+        self.encrypt_with(params, messages, &errors, sample::seed(rng))
     }
 
     pub(super) fn encrypt_with(
         &self,
+        params: &Params,
         messages: &[Zeroizing<Vec<i64>>],
         errors: &[Zeroizing<Vec<i64>>],
         seed: [u8; 32],
     ) -> Vec<u8> {
-        let mut writer = Packer::after(seed.to_vec());
+        let (mut writer, step) = (Packer::after(seed.to_vec()), self.ring.step(params));
         for (index, (message, error)) in messages.iter().zip(errors).enumerate() {
-            let mut body = self.ring.encode(message, error);
+            let mut body = self.ring.encode(&step, message, error);
             self.ring.seal(&mut body, &sample::mask(&self.ring, &seed, index), &self.key);
             self.ring.write(&body, &mut writer);
         }
@@ -143,8 +149,8 @@ impl Client {
 
     /// The next mask of an answer, centred modulo 2^d, times s over the integers: below 2^55, so the carrier
     /// holds it.
-    fn mask_times_key(&self, reader: &mut Unpacker<'_>) -> Zeroizing<Vec<u64>> {
-        let bits = self.params.mask_bits();
+    fn mask_times_key(&self, params: &Params, reader: &mut Unpacker<'_>) -> Zeroizing<Vec<u64>> {
+        let bits = params.mask_bits();
         let read = |_| CARRIER.signed(((reader.next(bits) << (64 - bits)) as i64) >> (64 - bits));
         let mut mask = Zeroizing::new((0..N).map(read).collect::<Vec<_>>());
         self.carrier.forward(&mut mask);
@@ -154,15 +160,15 @@ impl Client {
         self.carrier.inverse(&mut mask);
         mask
     }
+}
 
-    /// The nearest message, modulo 2^k.
-    fn share(&self, product: u64, body: u64) -> u32 {
-        let (k, mask_bits) = (self.params.ring_bits(), self.params.mask_bits());
-        let body = body << (mask_bits - self.params.body_bits());
-        let phase = (CARRIER.centre(product) as u64).wrapping_add(body);
-        let nearest = phase.wrapping_add(1 << (mask_bits - k - 1)) >> (mask_bits - k);
-        (nearest & ((1 << k) - 1)) as u32
-    }
+/// The nearest message, modulo 2^k.
+fn share(params: &Params, product: u64, body: u64) -> u32 {
+    let (k, mask_bits) = (params.ring_bits(), params.mask_bits());
+    let body = body << (mask_bits - params.body_bits());
+    let phase = (CARRIER.centre(product) as u64).wrapping_add(body);
+    let nearest = phase.wrapping_add(1 << (mask_bits - k - 1)) >> (mask_bits - k);
+    (nearest & ((1 << k) - 1)) as u32
 }
 
 /// r modulo 2^bits in (−2^(bits−1), 2^(bits−1)].

@@ -10,10 +10,13 @@
 //!
 //! **Correctness, worst case.** With |e| ≤ 21, |u|, |s| ≤ 1, at most [`KEY_WEIGHT`] nonzero s, and messages lifted
 //! to (−2^(k−1), 2^(k−1)], the noise before rounding is at most `worst` = 21.5·‖w‖₁ + 21·N + 21·[`KEY_WEIGHT`] + 3,
-//! plus the flood's half width F. Rounding the answer's mask to d = k + 12 bits adds at most KEY_WEIGHT·2^−(d+1) =
-//! 0.34375·2^−k of a turn, its body to k + 4 bits 0.03125·2^−k, the switch's fixed point less than 2^−49. F is what
-//! is left up to half a step, 2^−(k+1) of a turn: F = Q/2^(k+3) − worst − Q/2^49 − 1. So decryption is exact
-//! always, not only likely.
+//! plus the flood's half width F. Rounding the answer's mask to d = k + 10 bits adds Σ s_i·δ_i, |δ_i| ≤ 2^−(d+1), its body
+//! to k + 4 bits 0.03125·2^−k, the switch's fixed point less than 2^−49. F is what is left up to half a step, 2^−(k+1)
+//! of a turn, with 0.34375·2^−k set aside for the sum: F = Q/2^(k+3) − worst − Q/2^49 − 1.
+//!
+//! All of this is worst case but that sum. The mask is blinded, so the δ_i are independent, symmetric and of width 2^−d, whatever the
+//! key is; by Hoeffding's inequality the sum passes its 352·2^−d with probability at most 2·exp(−2·352²/[`KEY_WEIGHT`]) < 2^−125,
+//! for each result. (Worst case would take d = k + 12, a twentieth more bytes down.)
 //!
 //! **Circuit privacy.** The flood is uniform in [−F, F). What it hides in one coefficient is W·(e − m/2^k) over the
 //! query's errors e and centred masks m, e_pk·u + e₂·s of the blinding, and a carry below 2. Over the client's
@@ -39,7 +42,7 @@ pub(super) const ERROR: i64 = 21;
 /// log₂ Q of the moduli offered.
 pub const MODULI: std::ops::RangeInclusive<u32> = 77..=109;
 
-/// Multiplies the answer's mask by the key modulo 2^d, d ≤ 44: above 2^43 · [`KEY_WEIGHT`] · 2.
+/// Multiplies the answer's mask by the key modulo 2^d, d ≤ 42: above 2^41 · [`KEY_WEIGHT`] · 2.
 pub(super) const CARRIER: Prime = Prime::new((67_108_860 << 32) + 1);
 
 /// Ring, modulus and weight bound. Public, and the same on both sides.
@@ -73,6 +76,14 @@ impl Params {
         Ok(Self { ring_bits, max_weight, modulus_bits, primes })
     }
 
+    /// The same modulus and bound, for results modulo 2^`ring_bits`.
+    ///
+    /// # Errors
+    /// [`LatticeError::Parameter`].
+    pub fn with_ring(&self, ring_bits: u32) -> Result<Self, LatticeError> {
+        Self::new(ring_bits, self.max_weight, self.modulus_bits)
+    }
+
     /// k: results are modulo 2^k.
     pub fn ring_bits(&self) -> u32 {
         self.ring_bits
@@ -95,7 +106,7 @@ impl Params {
 
     /// Bits d of a coefficient of an answer's mask.
     pub(super) fn mask_bits(&self) -> u32 {
-        self.ring_bits + 12
+        self.ring_bits + 10
     }
 
     /// Bits of a coefficient of an answer's body.

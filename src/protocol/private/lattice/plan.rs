@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! bytes up    32 + ⌈U·N·log₂Q / 8⌉                       U = ⌈groups/g⌉ · ⌈tiles/b⌉ · ⌈C′/c⌉
-//! bytes down  ⌈(D·N·(k + 12) + results·(k + 4)) / 8⌉      D = groups · ⌈outputs/o⌉ · ⌈tiles/b⌉
+//! bytes down  ⌈(D·N·(k + 10) + results·(k + 4)) / 8⌉      D = groups · ⌈outputs/o⌉ · ⌈tiles/b⌉
 //!                                                         b·g·o·c·h·w ≤ N
 //! ```
 //! U·D is at least the multiply-adds over N, so the sum of both grows with the square root of batch · weights · N:
@@ -135,13 +135,29 @@ impl Params {
         max_weight: u32,
         layers: &[(Linear, usize)],
     ) -> Result<Self, LatticeError> {
-        let layers = layers.iter().map(|(linear, batch)| candidates(Shape::new(linear, *batch)?));
+        let layers: Vec<_> = layers.iter().map(|(linear, batch)| (ring_bits, *linear, *batch)).collect();
+        Self::shared(max_weight, &layers)
+    }
+
+    /// [`Params::cheapest`] where each layer has a ring of its own, and the key serves all: with the widest ring.
+    ///
+    /// # Errors
+    /// As [`Params::cheapest`].
+    pub fn shared(max_weight: u32, layers: &[(u32, Linear, usize)]) -> Result<Self, LatticeError> {
+        let ring_bits = layers.iter().map(|(ring, ..)| *ring).max().unwrap_or(1);
+        let layers =
+            layers.iter().map(|(ring, linear, batch)| Ok((*ring, candidates(Shape::new(linear, *batch)?)?)));
         let layers = layers.collect::<Result<Vec<_>, LatticeError>>()?;
         let mut best: Option<(usize, Self)> = None;
         for bits in MODULI {
             let params = Self::new(ring_bits, max_weight, bits)?;
-            let plans: Option<Vec<Plan>> = layers.iter().map(|layer| Plan::best(&params, layer)).collect();
-            let Some(plans) = plans else { continue };
+            let mut plans = Vec::with_capacity(layers.len());
+            for (ring, layer) in &layers {
+                plans.extend(Plan::best(&params.with_ring(*ring)?, layer));
+            }
+            if plans.len() < layers.len() {
+                continue;
+            }
             let layers: usize = plans.iter().map(|plan| plan.bytes_up() + plan.bytes_down()).sum();
             let bytes = params.key_bytes() + layers;
             if best.is_none_or(|(least, _)| bytes < least) {

@@ -18,12 +18,13 @@ pub(super) type Poly = [Vec<u64>; 2];
 /// Products summed without reduction, modulo each prime.
 pub(super) type Sum = [Vec<u128>; 2];
 
-/// Transforms and constants of one [`Params`].
+/// Δ modulo each prime.
+pub(super) type Step = [Factor; 2];
+
+/// Transforms and constants of one modulus.
 #[derive(Clone, Debug)]
 pub(super) struct Ring {
     transforms: [Transform; 2],
-    /// Δ modulo each prime.
-    step: [Factor; 2],
     /// The other prime's inverse.
     lift: [Factor; 2],
     /// ⌊2^(63 + bits)/p⌋.
@@ -35,13 +36,17 @@ impl Ring {
         let primes = params.primes();
         Self {
             transforms: primes.map(Transform::new),
-            step: primes.map(|p| p.factor((params.step() % u128::from(p.p)) as u64)),
             lift: [(0, 1), (1, 0)].map(|(own, other): (usize, usize)| {
                 let p = primes[own];
                 p.factor(p.power(primes[other].p % p.p, p.p - 2))
             }),
             reciprocal: primes.map(|p| ((1u128 << (63 + p.bits())) / u128::from(p.p)) as u64),
         }
+    }
+
+    /// Δ modulo each prime, of parameters with this ring's modulus.
+    pub(super) fn step(&self, params: &Params) -> Step {
+        self.transforms.each_ref().map(|t| t.prime.factor((params.step() % u128::from(t.prime.p)) as u64))
     }
 
     pub(super) fn transforms(&self) -> &[Transform; 2] {
@@ -58,9 +63,9 @@ impl Ring {
     }
 
     /// Δ·message + error as values; messages below 2^32 in magnitude.
-    pub(super) fn encode(&self, message: &[i64], error: &[i64]) -> Poly {
+    pub(super) fn encode(&self, step: &Step, message: &[i64], error: &[i64]) -> Poly {
         [0, 1].map(|i| {
-            let (t, step) = (&self.transforms[i], self.step[i]);
+            let (t, step) = (&self.transforms[i], step[i]);
             let coefficient = |(m, e): (&i64, &i64)| {
                 let scaled = t.prime.with_sign(t.prime.times(m.unsigned_abs(), step), *m);
                 t.prime.add(scaled, t.prime.signed(*e))
@@ -114,10 +119,16 @@ impl Ring {
     }
 
     /// x + flood − half − Δ·share as a fraction of Q, of the coefficient x at `at`.
-    pub(super) fn shared_fraction(&self, poly: &Poly, at: usize, flood: (u128, u128), share: u32) -> u64 {
+    pub(super) fn shared_fraction(
+        &self,
+        poly: &Poly,
+        at: usize,
+        flood: (u128, u128),
+        (step, share): (&Step, u32),
+    ) -> u64 {
         self.fraction([0, 1].map(|i| {
             let p = self.transforms[i].prime;
-            let taken = p.add(p.times(share.into(), self.step[i]), p.reduce(flood.1));
+            let taken = p.add(p.times(share.into(), step[i]), p.reduce(flood.1));
             p.add(p.add(poly[i][at], p.reduce(flood.0)), p.negate(taken))
         }))
     }

@@ -87,7 +87,7 @@ impl Server {
     ) -> Result<Answer, LatticeError> {
         let half = plan.params.flood(plan.terms()).unwrap_or(0).max(1);
         self.answer_with(plan, weights, query, |results| {
-            let share_bits = 32 - self.params.ring_bits();
+            let share_bits = 32 - plan.params.ring_bits();
             let coins = Coins {
                 blind: sample::ternary(rng),
                 error: sample::errors(rng),
@@ -106,7 +106,7 @@ impl Server {
         mut draw: impl FnMut(usize) -> (Coins, Vec<u32>),
     ) -> Result<Answer, LatticeError> {
         check(plan, &self.params)?;
-        let bound = self.params.max_weight();
+        let bound = plan.params.max_weight();
         check_length("weights", weights.len(), plan.weights())?;
         if let Some(at) = weights.iter().position(|w| w.unsigned_abs() > bound) {
             return Err(LatticeError::Value {
@@ -121,6 +121,7 @@ impl Server {
 
         let (packing, blocks) = (&plan.packing, plan.packing.blocks());
         let half = plan.params.flood(plan.terms()).unwrap_or(0).max(1);
+        let (params, step) = (&plan.params, self.ring.step(&plan.params));
         let mut share = vec![0; plan.results()];
         let mut writer = Packer::default();
         for group in 0..packing.shape.sizes()[0] {
@@ -135,12 +136,12 @@ impl Server {
                         self.blinded(&rows, &masks[first + image * blocks.channels..], &coins.blind);
                     for (at, error) in coins.error.iter().enumerate() {
                         let fraction = self.ring.masked_fraction(&mask, at, *error);
-                        writer.push(round(fraction, self.params.mask_bits()), self.params.mask_bits());
+                        writer.push(round(fraction, params.mask_bits()), params.mask_bits());
                     }
                     for (((from, to), s), flood) in places.into_iter().zip(shares).zip(coins.flood) {
                         share[to] = s;
-                        let fraction = self.ring.shared_fraction(&body, from, (flood, half), s);
-                        writer.push(round(fraction, self.params.body_bits()), self.params.body_bits());
+                        let fraction = self.ring.shared_fraction(&body, from, (flood, half), (&step, s));
+                        writer.push(round(fraction, params.body_bits()), params.body_bits());
                     }
                 }
             }

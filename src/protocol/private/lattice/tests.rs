@@ -162,7 +162,7 @@ fn at_extremes(params: Params, flood: impl Fn(u128) -> u128) -> bool {
 
     let blind = vec![1; N];
     let key_error = reflected(target, &blind);
-    let key = client.encrypt_with(&[Zeroizing::new(vec![0; N])], &[key_error], [1; 32]);
+    let key = client.encrypt_with(&params, &[Zeroizing::new(vec![0; N])], &[key_error], [1; 32]);
     let server = Server::new(params, &key).unwrap();
     let bits = params.ring_bits();
     let (mut message, mut row) = (Zeroizing::new(vec![0; N]), vec![0; N]);
@@ -170,7 +170,7 @@ fn at_extremes(params: Params, flood: impl Fn(u128) -> u128) -> bool {
     plan.packing.weights(0, 0, 0, |to, _| row[to] = 1);
     plan.packing.masks(0, 0, 0, |to, _| message[to] = 1 << (bits - 1));
     assert_eq!(plan.queries(), 1);
-    let query = client.encrypt_with(&[message], &[reflected(target, &row)], [2; 32]);
+    let query = client.encrypt_with(&params, &[message], &[reflected(target, &row)], [2; 32]);
     let error = reflected(target, &client.secret());
     let coins = |results| Coins {
         blind: Zeroizing::new(blind.clone()),

@@ -82,6 +82,19 @@ impl<E: Engine> Cots<E> {
         &self.hash
     }
 
+    /// Starts the silent supply, where that is the one: what is drawn from here on costs its share of a batch and nothing else.
+    pub(super) fn prime(&mut self, channel: &mut dyn Channel) -> Result<(), OtError> {
+        if let Some([first, then]) = self.silent.as_ref().map(|(_, codes)| *codes)
+            && self.reserve.is_empty()
+        {
+            let mut input = self.engine.run(channel, first.needs())?;
+            input.truncate(first.needs());
+            self.reserve = self.iterate(channel, first, &input)?;
+            self.reserve.truncate(then.needs());
+        }
+        Ok(())
+    }
+
     /// Takes `count` blocks from the stock, refilling it as often as needed.
     pub(super) fn take(&mut self, channel: &mut dyn Channel, count: usize) -> Result<Taken, OtError> {
         let mut blocks = Zeroizing::new(Vec::with_capacity(count));
@@ -98,16 +111,11 @@ impl<E: Engine> Cots<E> {
     }
 
     fn refill(&mut self, channel: &mut dyn Channel, missing: usize) -> Result<(), OtError> {
-        let Some([first, then]) = self.silent.as_ref().map(|(_, codes)| *codes) else {
+        let Some([_, then]) = self.silent.as_ref().map(|(_, codes)| *codes) else {
             self.blocks = self.engine.run(channel, missing.min(RUN))?;
             return Ok(());
         };
-        if self.reserve.is_empty() {
-            let mut input = self.engine.run(channel, first.needs())?;
-            input.truncate(first.needs());
-            self.reserve = self.iterate(channel, first, &input)?;
-            self.reserve.truncate(then.needs());
-        }
+        self.prime(channel)?;
         let input = std::mem::replace(&mut self.reserve, Zeroizing::new(Vec::new()));
         self.blocks = self.iterate(channel, then, &input)?;
         let kept = self.blocks.len() - then.needs();

@@ -34,6 +34,11 @@ impl Receiver {
         Ok(Self { cots: CotReceiver::setup(channel, supply)?, spent: false })
     }
 
+    /// Does ahead what drawing would first need; the other end does the same.
+    pub fn prime(&mut self, channel: &mut dyn Channel) -> Result<(), OtError> {
+        self.guarded(|cots| cots.prime(channel))
+    }
+
     /// One random block each of `count` pairs.
     ///
     /// # Errors

@@ -37,6 +37,11 @@ impl Sender {
         Ok(Self { cots: CotSender::setup(channel, supply)?, spent: false })
     }
 
+    /// Does ahead what drawing would first need; the other end does the same.
+    pub fn prime(&mut self, channel: &mut dyn Channel) -> Result<(), OtError> {
+        self.guarded(|cots| cots.prime(channel))
+    }
+
     /// `count` pairs of random blocks, of each of which the receiver knows one.
     ///
     /// # Errors
