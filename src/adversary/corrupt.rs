@@ -122,7 +122,7 @@ impl Answerer for Corrupt {
         }
         let Lie { outputs, trace } = self.lie(inputs);
         let evidence = match kind {
-            Kind::Plain => Evidence::None,
+            Kind::Plain | Kind::Private => Evidence::None,
             Kind::Proved(mode) => {
                 let (graph, Card { server, weights, .. }) = (self.graph(), self.card());
                 let statement =

@@ -24,6 +24,8 @@ enum Protocol {
     Proved,
     /// Without one
     Plain,
+    /// Without one, and the server sees nothing of the questions
+    Private,
 }
 
 impl How {
@@ -31,9 +33,9 @@ impl How {
     pub(super) fn kind(&self) -> Result<Kind> {
         match self.protocol {
             Protocol::Proved => Ok(Kind::Proved(self.mode.unwrap_or_default())),
-            Protocol::Plain => {
-                ensure!(self.mode.is_none(), "--protocol plain has no proof; leave --mode away");
-                Ok(Kind::Plain)
+            Protocol::Plain | Protocol::Private => {
+                ensure!(self.mode.is_none(), "--protocol plain and private have no proof; leave --mode away");
+                Ok(if self.protocol == Protocol::Plain { Kind::Plain } else { Kind::Private })
             }
         }
     }

@@ -27,6 +27,7 @@ mod how;
 mod inspect;
 mod mixing;
 mod plan;
+mod process;
 mod serve;
 mod verify;
 

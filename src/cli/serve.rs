@@ -1,6 +1,6 @@
 //! `serin serve`: answers, and proves, to many clients at once until it is told to stop.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,9 +12,11 @@ use serin_verifier::proof::Mode;
 use super::connect::card;
 use super::console::{Console, warn};
 use super::{Verdict, data};
-use crate::net::Timeouts;
 use crate::net::server::{Options, Server};
 use crate::net::tls::Identity;
+use crate::net::{Shape, Timeouts};
+use crate::protocol::private::Ledger;
+use crate::protocol::private::pool::Pool;
 use crate::protocol::{Answerer, Host, Kind, serve_link};
 use crate::prover::Model;
 
@@ -55,6 +57,18 @@ pub(super) struct Serve {
     /// Samples taken at once; as many as memory should bear unless given
     #[arg(long, value_name = "N")]
     max_batch: Option<usize>,
+    /// Keep what is prepared for private questions in this folder, so that clients may ask later, in another conversation
+    #[arg(long, value_name = "FOLDER")]
+    pool: Option<PathBuf>,
+    /// Bytes that folder may take; lots beyond are refused
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 34, requires = "pool")]
+    pool_bytes: u64,
+    /// Answer as over a line of this bandwidth and round trip, for measuring: lan, wan, or MBIT,MS
+    #[arg(long, value_name = "LINE")]
+    line: Option<Shape>,
+    /// Print what each private conversation cost so far, a line of JSON whenever a lot was spent
+    #[arg(long)]
+    costs: bool,
     /// How long a client may keep silent, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     idle_timeout: u32,
@@ -105,6 +119,11 @@ impl Serve {
         {
             warn(declined);
         }
+        let host = match &self.pool {
+            Some(folder) => host.with_pool(Pool::open(folder)?.with_cap(self.pool_bytes)),
+            None => host,
+        };
+        let host = if self.costs { host.with_observer(Box::new(told)) } else { host };
         let pin = tls.as_ref().map(|identity| identity.pin().to_string());
         let server = Server::bind(&format!("{}:{}", self.host, self.port), self.options(tls))?;
         let stop = server.stop_handle();
@@ -148,7 +167,15 @@ impl Serve {
             timeouts,
             drain: seconds(self.drain),
             tls,
-            shape: None,
+            shape: self.line,
         }
+    }
+}
+
+/// Prints what a private conversation cost so far. A reader that is gone has read enough.
+fn told(ledger: &Ledger) {
+    if let Ok(line) = serde_json::to_string(ledger) {
+        let mut out = io::stdout().lock();
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     }
 }

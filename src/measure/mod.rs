@@ -1,4 +1,4 @@
-//! What inference, proving and verifying one model cost in one mode, by batch size ([`batch`]), and what grows with it ([`slope()`]).
+//! What computing a model in private costs ([`private`]), and what inference, proving and verifying it cost in one mode, by batch size ([`batch`]), and what grows with it ([`slope()`]).
 //!
 //! | figure | is |
 //! |---|---|
@@ -14,6 +14,7 @@
 //! workers' waiting counts too: one thread gives the plain cost.
 
 pub mod clock;
+pub mod private;
 mod slope;
 
 pub use slope::{Line, Slope, slope};

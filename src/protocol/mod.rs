@@ -3,11 +3,11 @@
 //! | file | is |
 //! |---|---|
 //! | `wire` | the bytes of question and answer |
-//! | [`client`] | [`Client`]: the protocols `plain` and `proved` over one link |
+//! | [`client`] | [`Client`]: every protocol over one link |
 //! | [`server`] | [`Answerer`], who answers; [`Host`], who does so honestly; [`serve_link`], the conversation's other side |
 //! | [`offer`] | [`Offer`]: how many samples a server takes at once, by kind |
 //! | [`local`] | both sides in one process |
-//! | [`private`] | the parts of private inference between two parties, which no protocol offers yet |
+//! | [`private`] | private inference between two parties: what is said instead of `ask` and `answer` |
 //!
 //! ```text
 //! client                                   server
@@ -19,7 +19,7 @@
 //!   goodbye                          ─►
 //! ```
 //! Everything is sent in the clear under these steps: who wants the link itself hidden from others hands in a TLS one. The server
-//! sees the questions. An answer that has arrived is worth nothing yet: [`crate::session`] records and judges it.
+//! sees the questions; under `private` they are asked in other steps, and it does not. An answer that has arrived is worth nothing yet: [`crate::session`] records and judges it.
 
 pub mod client;
 pub mod local;
@@ -86,6 +86,9 @@ pub enum ProtocolError {
     /// The server does not take it.
     #[error(transparent)]
     Declined(#[from] Declined),
+    /// Private inference did not come to an end.
+    #[error(transparent)]
+    Private(private::PrivateError),
     /// The server's card or graph is malformed.
     #[error("the server's offer is malformed: {0}; check that this is the server you mean")]
     Offer(#[from] OfferError),

@@ -9,7 +9,8 @@ use serin_verifier::statement::most_samples;
 
 use super::Kind;
 
-/// The most samples taken at once, for each of [`Kind::ALL`]; 0 where a kind is not offered.
+/// The most samples taken at once, for each of [`Kind::ALL`]; 0 where a kind is not offered. In private, those of one lot: a batch may
+/// take several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer(pub(super) [usize; Kind::ALL.len()]);
 
@@ -49,13 +50,26 @@ impl std::fmt::Display for Offer {
 }
 
 impl Offer {
-    /// All that a verifier takes of this graph and a server's memory should bear.
+    /// All that a verifier takes of this graph and a server's memory should bear. Whether it is computed in private depends on the weights
+    /// too: see [`Offer::with_private`].
     pub fn of(graph: &Graph) -> Self {
         let [bounded, most] = [most_bounded(graph), most_looked_up(graph).unwrap_or(0)];
         Self(Kind::ALL.map(|kind| match kind {
             Kind::Plain | Kind::Proved(Mode::Revealed) => bounded,
             Kind::Proved(Mode::Succinct) => most.min(bounded),
+            Kind::Private => 0,
         }))
+    }
+
+    /// The same, and lots of at most `positions` in private.
+    #[must_use]
+    pub fn with_private(mut self, positions: usize) -> Self {
+        for (kind, most) in Kind::ALL.into_iter().zip(&mut self.0) {
+            if kind == Kind::Private {
+                *most = positions;
+            }
+        }
+        self
     }
 
     /// The most samples of a question of this kind.
@@ -63,9 +77,14 @@ impl Offer {
         Kind::ALL.into_iter().zip(self.0).find(|(of, _)| *of == kind).map_or(0, |(_, most)| most)
     }
 
-    /// The most samples of any question.
+    /// The most samples of any question that is asked in the clear.
     pub fn largest(&self) -> usize {
-        self.0.into_iter().max().unwrap_or(0)
+        Kind::ALL
+            .into_iter()
+            .filter(|kind| !kind.hides_questions())
+            .map(|kind| self.most(kind))
+            .max()
+            .unwrap_or(0)
     }
 
     /// The same, but no more than `samples` at once.

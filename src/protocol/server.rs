@@ -3,14 +3,21 @@
 //! A question is decoded in context, and its inputs' range, its kind and the size of its batch are checked, before anything is
 //! inferred. A question that is not one, or not one of this server's [`Offer`], is refused with its reason, and the conversation ended.
 
+use std::fmt;
+use std::sync::Arc;
+
 use serin_circuits::codec::DecodeError;
 use serin_circuits::codec::Digest;
 use serin_circuits::graph::Graph;
 use serin_circuits::tensor::Tensor;
+use serin_circuits::weights::Weights;
 use serin_verifier::card::Card;
 use serin_verifier::proof::Mode;
 use serin_verifier::rejection::Rejection;
 
+use super::private::{
+    self, Blueprint, Holder, Keeper, Ledger, LotId, PrivateError, model_digest, pool::Pool,
+};
 use super::{Declined, Evidence, Kind, Offer, Reply, wire};
 use crate::net::{Channel, NetError, Reason, Refusal, Step};
 use crate::prover::Model;
@@ -31,6 +38,11 @@ pub trait Answerer: Sync {
     /// # Errors
     /// [`AnswerError`], when it cannot.
     fn answer(&self, kind: Kind, session: &[u8; 32], inputs: &Tensor) -> Result<Reply, AnswerError>;
+
+    /// Who holds the weights that are computed with in private, if it is on offer.
+    fn holder(&self) -> Option<&dyn Holder> {
+        None
+    }
 }
 
 /// A batch that could not be answered.
@@ -42,19 +54,34 @@ pub enum AnswerError {
 }
 
 /// Who answers honestly.
-#[derive(Debug)]
 pub struct Host {
     model: Model,
     card: Card,
     offer: Offer,
+    blueprint: Option<Arc<Blueprint>>,
+    pool: Option<Pool>,
+    observer: Option<Observer>,
+}
+
+/// Told what a private conversation cost so far, each time a lot was spent.
+pub type Observer = Box<dyn Fn(&Ledger) + Send + Sync>;
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("model", &self.model).field("card", &self.card).finish_non_exhaustive()
+    }
 }
 
 impl Host {
     /// A host of `model`, under the name and with the accuracy that it claims.
     pub fn new(name: &str, model: Model, accuracy: Option<f64>) -> Self {
         let card = Card::new(name, model.graph(), *model.root(), accuracy);
-        let offer = Offer::of(model.graph());
-        Self { model, card, offer }
+        let bound = private::bound(model.weights());
+        let blueprint =
+            Blueprint::of(model.graph()).and_then(|outline| outline.under(bound)).ok().map(Arc::new);
+        let lot = blueprint.as_ref().map_or(0, Blueprint::most_positions);
+        let offer = Offer::of(model.graph()).with_private(lot);
+        Self { model, card, offer, blueprint, pool: None, observer: None }
     }
 
     /// Its samples are prepared as a text with this digest says.
@@ -79,6 +106,23 @@ impl Host {
         Ok(Self { offer, ..self })
     }
 
+    /// Keeps lots for private questions beyond a conversation, in a pool.
+    #[must_use]
+    pub fn with_pool(self, pool: Pool) -> Self {
+        Self { pool: Some(pool), ..self }
+    }
+
+    /// Tells what private conversations cost.
+    #[must_use]
+    pub fn with_observer(self, observer: Observer) -> Self {
+        Self { observer: Some(observer), ..self }
+    }
+
+    /// The model, and nothing of the rest.
+    pub fn into_model(self) -> Model {
+        self.model
+    }
+
     /// The model.
     pub fn model(&self) -> &Model {
         &self.model
@@ -101,12 +145,40 @@ impl Answerer for Host {
     fn answer(&self, kind: Kind, session: &[u8; 32], inputs: &Tensor) -> Result<Reply, AnswerError> {
         let trace = self.model.infer(inputs);
         let evidence = match kind {
-            Kind::Plain => Evidence::None,
+            Kind::Plain | Kind::Private => Evidence::None,
             Kind::Proved(mode) => {
                 Evidence::Proof(self.model.prove(&self.card.server, session, inputs, &trace, mode)?)
             }
         };
         Ok(Reply { outputs: trace.output().clone(), evidence })
+    }
+
+    fn holder(&self) -> Option<&dyn Holder> {
+        Some(self)
+    }
+}
+
+impl Holder for Host {
+    fn weights(&self, _: &LotId) -> &Weights {
+        self.model.weights()
+    }
+
+    fn model(&self) -> Digest {
+        model_digest(&self.card)
+    }
+
+    fn blueprint(&self) -> Option<&Arc<Blueprint>> {
+        self.blueprint.as_ref()
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
+    }
+
+    fn report(&self, ledger: &Ledger) {
+        if let Some(observer) = &self.observer {
+            observer(ledger);
+        }
     }
 }
 
@@ -125,6 +197,9 @@ pub enum ServeError {
     /// The batch could not be answered.
     #[error(transparent)]
     Answer(#[from] AnswerError),
+    /// A private question came to no end.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
     /// The card could not be written.
     #[error("the card cannot be written: {0}")]
     Card(#[from] serde_json::Error),
@@ -139,12 +214,23 @@ pub fn serve_link(channel: &mut dyn Channel, answerer: &dyn Answerer) -> Result<
     channel.receive(Step::HELLO, 0)?;
     channel.send(Step::CARD, &wire::encode_card(answerer.card(), offer)?)?;
     channel.send(Step::GRAPH, &graph.encode())?;
-    let wanted = [(Step::ASK, wire::ask_cap(graph, offer.largest())), (Step::GOODBYE, 0)];
+    let mut wanted = vec![(Step::ASK, wire::ask_cap(graph, offer.largest())), (Step::GOODBYE, 0)];
+    let offered = offer.most(Kind::Private) > 0;
+    let mut keeper = answerer.holder().filter(|_| offered).and_then(|holder| Keeper::new(holder, graph));
+    wanted.extend(keeper.iter().flat_map(|_| private::OPENINGS));
     loop {
-        let body = match channel.receive_one_of(&wanted) {
-            Ok((Step::GOODBYE, _)) | Err(NetError::Ended) => return Ok(()),
-            Ok((_, body)) => body,
-            Err(error) => return Err(error.into()),
+        let body = match (channel.receive_one_of(&wanted), &mut keeper) {
+            (Ok((Step::GOODBYE, _)) | Err(NetError::Ended), _) => return Ok(()),
+            (Ok((step, body)), Some(keeper)) if step != Step::ASK => {
+                keeper.serve(channel, step, &body).inspect_err(|error| {
+                    if let Some(text) = error.told() {
+                        let _ = channel.refuse(&Refusal::new(Reason::Unfit, text));
+                    }
+                })?;
+                continue;
+            }
+            (Ok((_, body)), _) => body,
+            (Err(error), _) => return Err(error.into()),
         };
         let ask = wire::decode_ask(&body, graph, offer.largest()).inspect_err(|error| {
             let _ = channel.refuse(&Refusal::new(Reason::Unfit, error.to_string()));

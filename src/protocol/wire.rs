@@ -67,7 +67,10 @@ pub(super) fn encode_ask(kind: Kind, session: &[u8; 32], inputs: &Tensor, graph:
 pub(super) fn decode_ask(body: &[u8], graph: &Graph, max_batch: usize) -> Result<Ask, DecodeError> {
     let mut r = Reader::new(body);
     let code = r.u8("protocol")?;
-    let kind = Kind::of(code).ok_or_else(|| r.bad_value("protocol", code.into()))?;
+    // What is asked in private is asked in other words.
+    let kind = Kind::of(code)
+        .filter(|kind| !kind.hides_questions())
+        .ok_or_else(|| r.bad_value("protocol", code.into()))?;
     let session = r.array("session")?;
     let batch = r.size("batch", max_batch)?;
     if batch == 0 {
@@ -85,7 +88,7 @@ pub(super) fn decode_ask(body: &[u8], graph: &Graph, max_batch: usize) -> Result
 pub(super) fn answer_cap(kind: Kind, graph: &Graph, batch: usize) -> Result<usize, Declined> {
     let layout = Layout::of(graph);
     let proof = match kind {
-        Kind::Plain => 0,
+        Kind::Plain | Kind::Private => 0,
         Kind::Proved(Mode::Revealed) => revealed_cap(graph, &layout, batch),
         Kind::Proved(Mode::Succinct) => {
             let plan = Plan::of(graph, batch).map_err(Declined::Unprovable)?;
@@ -121,7 +124,7 @@ pub(super) fn decode_answer(
     let mut r = Reader::new(body);
     let outputs = read_batch(&mut r, "outputs", batch, graph.output())?;
     let evidence = match kind {
-        Kind::Plain => Evidence::None,
+        Kind::Plain | Kind::Private => Evidence::None,
         Kind::Proved(_) => Evidence::Proof(r.raw(r.remaining(), "proof")?.to_vec()),
     };
     r.finish()?;

@@ -12,7 +12,7 @@ use serin_circuits::graph::{Graph, Linear};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Weights;
 
-use super::kernels::linear::linear;
+pub use super::kernels::linear::linear;
 
 /// Input and accumulators of one linear node.
 #[derive(Clone, Debug)]

@@ -143,7 +143,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("prover", &[]),
     ("import", &[]),
-    ("measure", &["prover"]),
+    ("measure", &["prover", "protocol"]),
     ("synthetic", &["prover"]),
     ("protocol", &["net", "prover"]),
     ("adversary", &["net", "prover", "protocol"]),

@@ -1,7 +1,7 @@
 //! Conformance: every protocol returns the reference engine's very integers, and honest proofs are accepted.
 
 use serin::protocol::offer::MAX_LEAVES;
-use serin::protocol::{Declined, Kind, Offer};
+use serin::protocol::{Answerer, Declined, Host, Kind, Offer, Protocol, converse};
 use serin_circuits::reference;
 use serin_circuits::weights::Layout;
 use serin_verifier::commit::Shape;
@@ -43,6 +43,21 @@ fn proved_batch_of_every_model_returns_reference_integers_and_verifies() {
                     assert!(opening <= openings, "{name}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn private_batch_of_every_model_returns_reference_integers() {
+    for (name, model) in models() {
+        let host = Host::new("s", model, None);
+        let (graph, weights) = (host.graph().clone(), host.model().weights().clone());
+        for n in [1, 2, 5, 33] {
+            let inputs = batch(&graph, 98, n);
+            let expected = reference::infer(&graph, &weights, inputs.clone());
+            let reply = converse(&host, Kind::Private, |client| client.ask(&SESSION, &inputs)).unwrap();
+            let reply = reply.unwrap_or_else(|error| panic!("{name}, batch {n}: {error}"));
+            assert_eq!(reply.outputs, expected, "{name}, batch {n}");
         }
     }
 }

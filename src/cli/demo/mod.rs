@@ -1,7 +1,7 @@
 //! `serin demo`: the whole system on real digits, with nothing but this program.
 //!
 //! 1. the bundled digits model is quantised and committed to, its card published;
-//! 2. a server process starts, on loopback ([`server`]);
+//! 2. a server process starts, on loopback ([`Process`]);
 //! 3. a client pins the card and asks one batch over TCP: real digits, copies of each, hidden canaries, a proof wanted;
 //! 4. it verifies, and says what the answers are worth;
 //! 5. it asks the same digits again in mode `succinct`: a proof alone, which shows no activation;
@@ -11,7 +11,6 @@
 
 mod gallery;
 mod picture;
-mod server;
 
 use std::fs;
 use std::time::Instant;
@@ -37,6 +36,7 @@ use serin_verifier::report::{Report, Verdict as ReportVerdict};
 use super::accuracy::Accuracy;
 use super::ask::said;
 use super::console::Console;
+use super::process::Process;
 use super::{Verdict, data};
 use crate::import::lower::{Compiled, Encoder, Precision, compile};
 use crate::import::read;
@@ -46,7 +46,6 @@ use crate::prover::Model;
 use crate::session::record::Recorder;
 use crate::session::{Canaries, Outcome, Questions, Session, SessionError, criteria};
 use gallery::{Caught, gallery};
-use server::Process;
 
 /// See it all at work: an honest server, a client, and a gallery of cheats, on handwritten digits
 #[derive(Args, Debug)]
@@ -91,7 +90,7 @@ impl Demo {
         let (model, pinned) = (folder.path().join("digits.serin"), folder.path().join("card.json"));
         fs::write(&model, encode_model(&promised.graph, &promised.weights))?;
         fs::write(&pinned, serde_json::to_vec(&card)?)?;
-        let process = Process::start(&model, &pinned)?;
+        let process = Process::serve(&model, &pinned, &[])?;
 
         step(&bar, "asking");
         let outcome = ask(process.address(), &card, Mode::Revealed, &questions, &bar)?;

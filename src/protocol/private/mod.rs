@@ -1,17 +1,44 @@
-//! Private inference between two parties, in which the server sees nothing of the question and the client nothing of the model: the parts
-//! it stands on. They are whole and tested, each by itself; the protocol that joins them is not here yet, and nothing offers it.
-//!
-//! | module | holds |
-//! |---|---|
-//! | [`ot`] | oblivious transfer, secure against a malicious sender and a malicious receiver |
-//! | [`lattice`] | shares of a linear node's product with a client's random mask, by ring-LWE, before any question is asked |
-//! | [`clamp`] | exact rounding and clamping on additive shares |
-//! | [`pool`] | a folder of what is drawn ahead, spent at most once |
+#![doc = include_str!("README.md")]
 
 mod bits;
 pub mod clamp;
+mod client;
+mod cost;
+mod error;
+mod host;
 pub mod lattice;
+mod lot;
+mod offline;
+mod online;
 pub mod ot;
+mod plan;
 pub mod pool;
 #[cfg(test)]
 mod test_kit;
+mod wire;
+
+pub use client::{Asker, Lots};
+pub use cost::{Cost, Ledger, NodeCost};
+pub use error::PrivateError;
+pub(super) use host::Keeper;
+pub use host::{Holder, MOST_HELD, bound};
+pub use lot::LotId;
+pub use plan::{Blueprint, Plan, Unfit, UnfitFault};
+pub use wire::{MASKED, MASKS, PRODUCTS, SHARE};
+
+use serin_circuits::codec::{Digest, digest};
+use serin_verifier::card::Card;
+
+use crate::net::Step;
+
+/// What lots are bound to: the graph and the commitment to the weights that a card pins.
+pub fn model_digest(card: &Card) -> Digest {
+    digest("serin private model", &[card.graph, card.weights].concat())
+}
+
+/// The steps by which a client opens something private, each with the bytes of its body.
+pub(super) const OPENINGS: [(Step, usize); 3] = [
+    (wire::SETUP, wire::SETUP_BYTES),
+    (wire::PREPARE, wire::PREPARE_BYTES),
+    (wire::SPEND, wire::SPEND_BYTES),
+];

@@ -14,12 +14,8 @@ const COLUMNS: usize = 128;
 /// Below as many positions, dot products along the fan-in are faster.
 const FEW: usize = 8;
 
-pub(in crate::prover) fn linear(
-    geometry: &Linear,
-    weights: &LinearWeights,
-    x: &Tensor,
-    shape: &[usize],
-) -> Tensor {
+/// Y of a batch X `[n, …]`, of this shape each; entries are modulo 2^32. Batches are split over rayon's threads.
+pub fn linear(geometry: &Linear, weights: &LinearWeights, x: &Tensor, shape: &[usize]) -> Tensor {
     let [height, width] = geometry.output_image();
     let positions = height * width;
     let samples = (COLUMNS / positions).max(1);

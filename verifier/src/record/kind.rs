@@ -1,6 +1,6 @@
 //! How a batch is asked: without a proof, or with one in a [`Mode`].
 //!
-//! A kind has one code, in records and messages alike. For people and programs it is two words: the protocol (`plain` or `proved`) and,
+//! A kind has one code, in records and messages alike. For people and programs it is two words: the protocol (`plain`, `proved` or `private`) and,
 //! where there is a proof, its mode.
 
 use std::fmt;
@@ -17,11 +17,15 @@ pub enum Kind {
     Plain,
     /// In the clear, with a proof against the committed weights.
     Proved(Mode),
+    /// Between two parties, of whom the server sees nothing of the questions; without a proof, so that only canaries and copies speak
+    /// for an answer, which the server cannot tell apart.
+    Private,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Proved(Mode::Revealed), Self::Proved(Mode::Succinct)];
+    pub const ALL: [Self; 4] =
+        [Self::Plain, Self::Proved(Mode::Revealed), Self::Proved(Mode::Succinct), Self::Private];
 
     /// The kind with this code, as records and messages carry it.
     pub fn of(code: u8) -> Option<Self> {
@@ -34,15 +38,21 @@ impl Kind {
             Self::Plain => 0,
             Self::Proved(Mode::Revealed) => 1,
             Self::Proved(Mode::Succinct) => 2,
+            Self::Private => 3,
         }
     }
 
     /// The mode of its proof, if it has one.
     pub fn mode(self) -> Option<Mode> {
         match self {
-            Self::Plain => None,
+            Self::Plain | Self::Private => None,
             Self::Proved(mode) => Some(mode),
         }
+    }
+
+    /// Whether the server sees nothing of the questions, and so cannot tell canaries and copies apart.
+    pub fn hides_questions(self) -> bool {
+        self == Self::Private
     }
 
     /// The protocol's name, whatever the mode.
@@ -50,6 +60,7 @@ impl Kind {
         match self {
             Self::Plain => "plain",
             Self::Proved(_) => "proved",
+            Self::Private => "private",
         }
     }
 }

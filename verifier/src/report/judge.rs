@@ -51,7 +51,9 @@ fn proof(entry: &Entry) -> Proof {
     let statement = entry.statement(&inputs);
     // A proof that should be there and is not is a malformed one.
     let bytes = match (entry.protocol, &entry.evidence) {
-        (Kind::Plain, _) => return statement.check().map_or_else(Proof::Rejected, |_| Proof::None),
+        (Kind::Plain | Kind::Private, _) => {
+            return statement.check().map_or_else(Proof::Rejected, |_| Proof::None);
+        }
         (Kind::Proved(_), Evidence::None) => &[][..],
         (Kind::Proved(_), Evidence::Proof(bytes)) => bytes,
     };

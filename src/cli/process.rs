@@ -2,32 +2,37 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::de::DeserializeOwned;
 
 use crate::cli::serve::Listening;
 
 /// A running server. It ends with its standard input, so that it cannot outlive this process; dropping it ends it at once.
 pub(super) struct Process {
     child: Child,
+    output: BufReader<ChildStdout>,
     address: String,
 }
 
 impl Process {
-    /// Starts a server of a model file under its card, on a free port of loopback.
-    pub(super) fn start(model: &Path, card: &Path) -> Result<Self> {
+    /// Starts a server of a model file under its card, on a free port of loopback, with these further arguments.
+    pub(super) fn serve(model: &Path, card: &Path, further: &[&str]) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find this program to start a server of it")?;
         let mut command = Command::new(program);
         command.arg("serve").arg(model).arg("--card").arg(card);
-        command.args(["--port", "0", "--drain", "5", "--json", "--until-input-ends"]);
-        let child = command
+        command.args(["--port", "0", "--drain", "5", "--json", "--until-input-ends"]).args(further);
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start a server process")?;
-        let mut process = Self { child, address: String::new() };
-        process.address = process.first_line()?.address;
+        let Some(output) = child.stdout.take() else {
+            bail!("the server process has no output");
+        };
+        let mut process = Self { child, output: BufReader::new(output), address: String::new() };
+        process.address = process.line::<Listening>()?.address;
         Ok(process)
     }
 
@@ -44,13 +49,11 @@ impl Process {
         Ok(())
     }
 
-    fn first_line(&mut self) -> Result<Listening> {
-        let Some(output) = self.child.stdout.take() else {
-            bail!("the server process has no output");
-        };
+    /// The next line it prints, of JSON.
+    pub(super) fn line<T: DeserializeOwned>(&mut self) -> Result<T> {
         let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).context("cannot read from the server process")?;
-        serde_json::from_str(&line).context("the server process did not start; its error stands above")
+        self.output.read_line(&mut line).context("cannot read from the server process")?;
+        serde_json::from_str(&line).context("the server process did not go on; its error stands above")
     }
 }
 

@@ -1,9 +1,14 @@
-//! `serin bench`: what inference, proving and verifying one model cost, by batch size ([`crate::measure`]).
+//! `serin bench`: what inference, proving and verifying one model cost, or computing it in private, by batch size
+//! ([`crate::measure`]).
+
+mod private;
 
 use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use indicatif::ProgressBar;
+use private::{Line, Pair};
 use serde::Serialize;
 use serin_circuits::graph::Port;
 use serin_circuits::tensor::Tensor;
@@ -14,16 +19,19 @@ use serin_verifier::proof::Mode;
 use super::compile::Quantisation;
 use super::console::Console;
 use super::file::OnnxPath;
+use super::how::How;
 use super::{Verdict, data};
 use crate::import::lower::Compiled;
-use crate::measure::{self, Line};
+use crate::measure;
+use crate::protocol::Kind;
 use crate::prover::Model;
 
-/// Measure inference, proving and verification of an ONNX model
+/// Measure inference, proving and verification of an ONNX model, or private inference with it
 ///
 /// Times are CPU seconds over all threads, the least of several runs after a warm-up (about a second's worth each, at least 3;
 /// one run where it takes 10 s or more). Questions are the calibration data, repeated as needed, or random. The proof's bytes are
-/// counted without the activations, which stand apart.
+/// counted without the activations, which stand apart. In private, a server process and this one talk over loopback, and every figure is
+/// a mean over some seconds of batches, after one that exchanges keys.
 #[derive(Args, Debug)]
 #[command(after_long_help = data::HELP)]
 pub(super) struct Bench {
@@ -32,9 +40,11 @@ pub(super) struct Bench {
     model: OnnxPath,
     #[command(flatten)]
     how: Quantisation,
-    /// What a proof shows: revealed, every activation; succinct, none of them
-    #[arg(long, value_name = "MODE", default_value_t = Mode::Revealed)]
-    mode: Mode,
+    #[command(flatten)]
+    asked: How,
+    /// In private, as over a line of this bandwidth and round trip: lan, wan, or MBIT,MS
+    #[arg(long, value_name = "LINE")]
+    line: Option<Line>,
     /// Batch sizes, as 1,64; of several, the cost of one more query is told too
     #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1", value_parser = batch)]
     batch: Vec<usize>,
@@ -64,24 +74,57 @@ impl Bench {
         pool.context("cannot start as many threads")?;
         let bar = console.doing("compiling");
         let (model, questions) = self.prepare()?;
+        let Some(mode) = self.mode()? else {
+            return self.run_privately(console, bar, model, &questions);
+        };
         bar.set_message("measuring the commitment");
         let of_model = measure::once(&model);
         let mut measured = Vec::new();
         for &batch in &self.batch {
             bar.set_message(format!("measuring batches of {batch}"));
             let inputs = questions.batch(model.graph().input(), batch)?;
-            let of_batch = measure::batch(&model, &inputs, self.mode);
-            measured
-                .push(of_batch.with_context(|| format!("a batch of {batch} has no {} proof", self.mode))?);
+            let of_batch = measure::batch(&model, &inputs, mode);
+            measured.push(of_batch.with_context(|| format!("a batch of {batch} has no {mode} proof"))?);
         }
         bar.finish_and_clear();
         let (slope, model) = (measure::slope(&measured), self.model.0.display().to_string());
         let figures = measured.into_iter().map(|of_batch| {
             let model = model.clone();
-            Figures { model, mode: self.mode, of_batch, of_model, slope }
+            Figures { model, mode, of_batch, of_model, slope }
         });
         let figures: Vec<_> = figures.collect();
         console.result(&figures, |figures| text(figures))?;
+        Ok(Verdict::Accepted)
+    }
+
+    /// The mode of the proofs to measure; none in private.
+    fn mode(&self) -> Result<Option<Mode>> {
+        let kind = self.asked.kind()?;
+        ensure!(
+            kind != Kind::Plain,
+            "--protocol plain costs what inferring does, which every bench tells; take proved or private"
+        );
+        ensure!(kind == Kind::Private || self.line.is_none(), "--line is for --protocol private");
+        Ok(kind.mode())
+    }
+
+    fn run_privately(
+        &self,
+        console: &Console,
+        bar: ProgressBar,
+        model: Model,
+        questions: &Questions,
+    ) -> Result<Verdict> {
+        bar.set_message("starting a server process");
+        let mut pair = Pair::start(model, self.line.clone())?;
+        let mut figures = Vec::new();
+        for &batch in &self.batch {
+            bar.set_message(format!("measuring batches of {batch}"));
+            let inputs = questions.batch(pair.model().graph().input(), batch)?;
+            figures.push(pair.measure(&self.model.0, &inputs)?);
+        }
+        bar.finish_and_clear();
+        console.result(&figures, |figures| private::text(figures))?;
         Ok(Verdict::Accepted)
     }
 
@@ -144,10 +187,10 @@ fn text(figures: &[Figures]) -> String {
         if let Some(slope) = f.slope {
             let _ = writeln!(text, "{} costs of a batch, by least squares:", f.mode);
             let lines = [("prove", slope.prove_cpu_s), ("verify", slope.verify_cpu_s)];
-            for (name, Line { fixed, per_query }) in lines {
+            for (name, measure::Line { fixed, per_query }) in lines {
                 let _ = writeln!(text, "  {name:<6}  {fixed:>12.6} s + {per_query:.9} s a query");
             }
-            let Line { fixed, per_query } = slope.evidence_bytes;
+            let measure::Line { fixed, per_query } = slope.evidence_bytes;
             let _ = writeln!(text, "  bytes   {fixed:>12.0} B + {per_query:.1} B a query");
         }
     }

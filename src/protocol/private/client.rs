@@ -1,0 +1,192 @@
+//! The client's side of a conversation: lots prepared, taken from a pool or both, and spent on a batch.
+//!
+//! A batch larger than a lot takes several, one after the other; positions beyond the batch are filled with zeros, which the server
+//! cannot tell from questions. Whatever a lot's answers look like, the next is spent all the same; only then is an answer that cannot be
+//! one told, so that the server does not learn from the client's silence *when* it was found out.
+
+use std::sync::Arc;
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+use serin_circuits::codec::Digest;
+use serin_circuits::graph::Graph;
+use serin_circuits::tensor::Tensor;
+use zeroize::Zeroizing;
+
+use super::clamp::Party;
+use super::cost::{Ledger, Watch};
+use super::error::PrivateError;
+use super::lot::{Lot, LotId};
+use super::offline::{Keys, supply};
+use super::online;
+use super::ot::Supply;
+use super::plan::{Blueprint, Plan};
+use super::pool::{Label, Pool};
+use super::wire::{self, KEPT, PREPARE, Prepare, SETUP, SPEND, Spend, TERMS, TERMS_BYTES};
+use crate::net::Channel;
+
+/// Where a client's lots come from.
+#[derive(Debug, Default)]
+pub enum Lots {
+    /// Prepared as they are needed.
+    #[default]
+    Inline,
+    /// From a pool, and prepared as needed when it is dry.
+    Pool(Pool),
+    /// From a pool only.
+    PoolOnly(Pool),
+}
+
+/// The client's side of one conversation.
+pub struct Asker {
+    model: Digest,
+    lots: Lots,
+    /// Outlines are the graph's; the bound on the weights comes with the keys.
+    outline: Arc<Blueprint>,
+    keys: Option<(Keys, Arc<Blueprint>)>,
+    /// Positions foreseen.
+    expected: usize,
+    ledger: Ledger,
+}
+
+impl Asker {
+    /// For a graph, under a model's digest ([`super::model_digest`]).
+    ///
+    /// # Errors
+    /// [`PrivateError::Unfit`].
+    pub fn new(graph: &Graph, model: Digest, lots: Lots) -> Result<Self, PrivateError> {
+        let outline = Arc::new(Blueprint::of(graph)?);
+        Ok(Self { model, lots, outline, keys: None, expected: 0, ledger: Ledger::new(graph) })
+    }
+
+    /// Says that so many positions will be asked in this conversation: of many, transfers come cheaper. Of no effect once keys are
+    /// exchanged.
+    pub fn expect(&mut self, positions: usize) {
+        self.expected = positions;
+    }
+
+    /// What it cost so far.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The pool, if it has one.
+    pub fn pool(&self) -> Option<&Pool> {
+        match &self.lots {
+            Lots::Inline => None,
+            Lots::Pool(pool) | Lots::PoolOnly(pool) => Some(pool),
+        }
+    }
+
+    /// The answers to `inputs`, in the graph's input range, with lots of at most `most` positions.
+    ///
+    /// # Errors
+    /// [`PrivateError`]; but for [`PrivateError::Answer`] and [`PrivateError::Dry`] the link must be dropped.
+    pub fn ask(
+        &mut self,
+        channel: &mut dyn Channel,
+        graph: &Graph,
+        most: usize,
+        inputs: &Tensor,
+    ) -> Result<Tensor, PrivateError> {
+        let batch = inputs.batch();
+        if let Lots::PoolOnly(pool) = &self.lots {
+            let left = self.labels(pool)?.iter().map(|label| label.positions as usize).sum();
+            if left < batch {
+                return Err(PrivateError::Dry { wanted: batch, left });
+            }
+        }
+        self.expected = self.expected.max(batch);
+        let (mut values, mut from, mut beyond) = (Vec::with_capacity(batch * graph.output().len()), 0, None);
+        while from < batch {
+            let lot = match self.from_pool(batch - from)? {
+                Some(lot) => lot,
+                None => {
+                    let parts = (batch - from).div_ceil(most.max(1));
+                    self.draw(channel, (batch - from).div_ceil(parts), false)?
+                }
+            };
+            let count = lot.positions().min(batch - from);
+            let mut part =
+                inputs.values()[from * inputs.sample_len()..][..count * inputs.sample_len()].to_vec();
+            part.resize(lot.positions() * inputs.sample_len(), 0);
+            let part = Tensor::new(lot.positions(), inputs.shape(), part).expect("whole samples");
+            channel.send(SPEND, &Spend { id: lot.id, positions: lot.positions() }.encode())?;
+            let (answers, odd) = online::ask(channel, graph, lot, &part, &mut self.ledger)?;
+            values.extend_from_slice(&answers.values()[..count * answers.sample_len()]);
+            beyond = beyond.or(odd.filter(|at| *at < count).map(|at| from + at));
+            from += count;
+        }
+        match beyond {
+            Some(position) => Err(PrivateError::Answer { position }),
+            None => Ok(Tensor::new(batch, &graph.output().shape, values).expect("whole answers")),
+        }
+    }
+
+    /// Prepares a lot of `positions` and keeps it in the pool.
+    ///
+    /// # Errors
+    /// [`PrivateError`]; the link must be dropped.
+    pub fn fill(&mut self, channel: &mut dyn Channel, positions: usize) -> Result<(), PrivateError> {
+        let lot = self.draw(channel, positions, true)?;
+        wire::receive(channel, KEPT, "word that the lot is kept", 0)?;
+        let (Lots::Pool(pool) | Lots::PoolOnly(pool)) = &self.lots else { return Err(PrivateError::NoPool) };
+        let mut body = Zeroizing::new(lot.plan.max_weight().to_le_bytes().to_vec());
+        body.extend_from_slice(&lot.encode());
+        pool.deposit(&self.label(&lot.id, positions), &body)?;
+        Ok(())
+    }
+
+    /// Prepares a lot, to be spent in this conversation or kept by the server.
+    fn draw(&mut self, channel: &mut dyn Channel, positions: usize, keep: bool) -> Result<Lot, PrivateError> {
+        if self.keys.is_none() {
+            self.keys = Some(self.set_up(channel)?);
+        }
+        let Some((keys, blueprint)) = &mut self.keys else { return Err(PrivateError::NoKeys) };
+        let plan: Arc<Plan> = Arc::new(blueprint.plan(positions)?);
+        let mut id = [0; 32];
+        SysRng.try_fill_bytes(&mut id)?;
+        channel.send(PREPARE, &Prepare { id, positions, keep }.encode())?;
+        keys.prepare(channel, &plan, id, None, &mut self.ledger)
+    }
+
+    fn set_up(&mut self, channel: &mut dyn Channel) -> Result<(Keys, Arc<Blueprint>), PrivateError> {
+        let mut watch = Watch::start(channel);
+        let supply = supply(self.outline.transfers(self.expected));
+        channel.send(SETUP, &[u8::from(supply == Supply::Silent)])?;
+        let terms = wire::receive(channel, TERMS, "terms", TERMS_BYTES)?;
+        let bound = terms.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        let blueprint = self.under(bound)?;
+        let keys = Keys::exchange(channel, Party::Client, &blueprint.plan(1)?, supply)?;
+        self.ledger.setup += watch.lap(channel);
+        Ok((keys, blueprint))
+    }
+
+    fn under(&self, bound: u32) -> Result<Arc<Blueprint>, PrivateError> {
+        Ok(Arc::new(Blueprint::clone(&self.outline).under(bound.max(1))?))
+    }
+
+    /// The smallest lot that holds so many positions, else the largest there is.
+    fn from_pool(&mut self, positions: usize) -> Result<Option<Lot>, PrivateError> {
+        let Some(pool) = self.pool() else { return Ok(None) };
+        let labels = self.labels(pool)?;
+        let large = labels.iter().find(|label| label.positions as usize >= positions);
+        let Some(label) = large.or(labels.last()) else { return Ok(None) };
+        let body = pool.withdraw(label)?;
+        let damaged = || PrivateError::NoLot(hex::encode(&label.id[..8]));
+        let (bound, bytes) = body.split_first_chunk().ok_or_else(damaged)?;
+        let plan = Arc::new(self.under(u32::from_le_bytes(*bound))?.plan(label.positions as usize)?);
+        Lot::decode(label.id, plan, Party::Client, bytes).map(Some).ok_or_else(damaged)
+    }
+
+    /// This model's lots, smallest first.
+    fn labels(&self, pool: &Pool) -> Result<Vec<Label>, PrivateError> {
+        let mut labels = pool.lots()?;
+        labels.retain(|label| label.model == self.model && label.party == Party::Client);
+        Ok(labels)
+    }
+
+    fn label(&self, id: &LotId, positions: usize) -> Label {
+        Label { id: *id, model: self.model, positions: positions as u32, party: Party::Client }
+    }
+}
