@@ -369,7 +369,7 @@ pub(super) fn width(range: Range) -> u32 {
 /// The widest ring of a product.
 const MAX_RING: u32 = 32;
 /// Sizes of lots that the modulus is chosen for.
-const USUAL: [usize; 3] = [1, 16, 1024];
+const USUAL: [usize; 2] = [16, 64];
 /// Most elements compared in one lot of several positions: some hundred megabytes of material at the server.
 const MAX_ELEMENTS: usize = 1 << 21;
 /// Most bytes of all products' messages of one lot of several positions.
