@@ -11,6 +11,7 @@ use serin_verifier::script::MerlinCoins;
 use serin_verifier::statement::Statement;
 
 use super::{Cheaper, Cheat, coarse, middle};
+use crate::protocol::private::Holder;
 use crate::protocol::{AnswerError, Answerer, Evidence, Host, Kind, Offer, Reply};
 use crate::prover::Model;
 use crate::prover::infer::{Trace, infer_altered, infer_traced};
@@ -18,10 +19,12 @@ use crate::prover::infer::{Trace, infer_altered, infer_traced};
 /// A server that promises one model and does something else.
 #[derive(Debug)]
 pub struct Corrupt {
-    promised: Host,
-    cheat: Cheat,
+    pub(super) promised: Host,
+    pub(super) cheat: Cheat,
     /// The model it commits to in the promised one's stead, where it does.
-    standin: Option<Host>,
+    pub(super) standin: Option<Host>,
+    /// The weights that it computes with in private, where they are others.
+    pub(super) others: Option<Weights>,
     older: Mutex<Option<(Kind, Reply)>>,
 }
 
@@ -48,7 +51,13 @@ impl Corrupt {
             _ => None,
         };
         let standin = standin.map(|model| Host::new(server, model, *accuracy));
-        Ok(Self { promised, cheat, standin, older: Mutex::default() })
+        let (graph, weights) = (promised.model().graph(), promised.model().weights());
+        let others = match &cheat {
+            Cheat::Coarse { bits } | Cheat::Lots { bits } => Some(coarse(graph, weights, *bits)?),
+            Cheat::Weight => Some(without_greatest(graph, weights)),
+            _ => None,
+        };
+        Ok(Self { promised, cheat, standin, others, older: Mutex::default() })
     }
 
     /// What it does.
@@ -57,7 +66,7 @@ impl Corrupt {
     }
 
     /// Whose card and graph it shows.
-    fn shown(&self) -> &Host {
+    pub(super) fn shown(&self) -> &Host {
         match (&self.cheat, &self.standin) {
             (Cheat::Overclaim(_), Some(standin)) => standin,
             _ => &self.promised,
@@ -78,7 +87,12 @@ impl Corrupt {
             Cheat::Logit => truth(&|outputs| raise(graph, outputs)),
             Cheat::Weight => of(infer_traced(graph, &without_greatest(graph, weights), inputs)),
             Cheat::Activation { recomputed } => of(change(model, inputs, *recomputed)),
-            Cheat::Replay => truth(&Tensor::clone),
+            // In the clear, the last four are honest.
+            Cheat::Replay
+            | Cheat::Shares { .. }
+            | Cheat::Lots { .. }
+            | Cheat::Garble { .. }
+            | Cheat::Hang { .. } => truth(&Tensor::clone),
             Cheat::Swap => truth(&swap),
             Cheat::Recognise { known, cheaper } => truth(&|outputs| {
                 let known: HashSet<_> = (0..known.batch()).map(|n| known.sample(n)).collect();
@@ -135,6 +149,10 @@ impl Answerer for Corrupt {
             *self.older.lock().unwrap_or_else(PoisonError::into_inner) = Some((kind, reply.clone()));
         }
         Ok(reply)
+    }
+
+    fn holder(&self) -> Option<&dyn Holder> {
+        self.cheat.applies(Kind::Private).then_some(self)
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod cheaper;
 mod corrupt;
+mod private;
 
 pub use cheaper::{Cheaper, coarse};
 pub use corrupt::Corrupt;
@@ -31,6 +32,7 @@ use serin_circuits::tensor::Tensor;
 use serin_verifier::proof::Mode;
 use serin_verifier::rejection::{Fault, Place, Rejection};
 
+use crate::net::Step;
 use crate::protocol::Kind;
 
 /// What a dishonest server does.
@@ -66,6 +68,30 @@ pub enum Cheat {
         /// The model for the rest.
         cheaper: Cheaper,
     },
+    /// In private: adds one to its share of one entry of the answer, at so many positions of each lot, drawn at random.
+    Shares {
+        /// How many.
+        positions: usize,
+    },
+    /// In private: computes every other lot, by its name, with weights of `bits` bits.
+    Lots {
+        /// Bits of a weight, sign included: 2 to 8.
+        bits: u8,
+    },
+    /// In private: sends noise as message `nth` of a step, counted from 0.
+    Garble {
+        /// Which.
+        step: Step,
+        /// Which of them.
+        nth: usize,
+    },
+    /// In private: hangs up instead of saying message `nth` of a step.
+    Hang {
+        /// Which.
+        step: Step,
+        /// Which of them.
+        nth: usize,
+    },
 }
 
 /// What finds a cheat.
@@ -77,6 +103,10 @@ pub enum Catcher {
     Canaries,
     /// Copies that disagree and reference canaries, with the odds of the mix.
     Mixing,
+    /// The client's own checks of transfers: the conversation ends in a rejection.
+    Transfers,
+    /// Nothing but its silence: the session comes to no end, and no answer is believed.
+    Silence,
     /// Nothing that was asked for.
     Nothing,
 }
@@ -95,6 +125,8 @@ impl fmt::Display for Catcher {
             Self::Proof(rejection) => write!(f, "the proof, at {}", rejection.place),
             Self::Canaries => f.write_str("labelled canaries"),
             Self::Mixing => f.write_str("copies and canaries, with the odds of the mix"),
+            Self::Transfers => f.write_str("the checks of oblivious transfer"),
+            Self::Silence => f.write_str("its silence"),
             Self::Nothing => f.write_str("nothing"),
         }
     }
@@ -108,6 +140,8 @@ impl Cheat {
         let last = graph.linears().count().saturating_sub(1);
         let Some(mode) = kind.mode() else {
             return match self {
+                Self::Hang { .. } => Catcher::Silence,
+                Self::Garble { step, .. } if step.is_oblivious() => Catcher::Transfers,
                 Self::Coarse { .. } | Self::Substitute(_) | Self::Overclaim(_) => Catcher::Canaries,
                 Self::Recognise { .. } => Catcher::Nothing,
                 _ => Catcher::Mixing,
@@ -129,6 +163,17 @@ impl Cheat {
         }
     }
 
+    /// Whether a question of this kind can be answered so.
+    pub fn applies(&self, kind: Kind) -> bool {
+        let in_private =
+            matches!(self, Self::Shares { .. } | Self::Lots { .. } | Self::Garble { .. } | Self::Hang { .. });
+        let in_either = matches!(
+            self,
+            Self::Coarse { .. } | Self::Overclaim(_) | Self::Logit | Self::Weight | Self::Activation { .. }
+        );
+        in_either || in_private == kind.hides_questions()
+    }
+
     /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
@@ -142,6 +187,11 @@ impl Cheat {
             Self::Replay => "an older answer, replayed",
             Self::Swap => "two answers exchanged",
             Self::Recognise { .. } => "right on known samples, cheap on the rest",
+            Self::Shares { .. } => "a wrong share of some answers",
+            Self::Lots { .. } => "coarser weights for half of the positions",
+            Self::Garble { step, .. } if step.is_oblivious() => "noise instead of a transfer's message",
+            Self::Garble { .. } => "noise instead of a ciphertext or share",
+            Self::Hang { .. } => "hanging up half-way",
         }
     }
 }

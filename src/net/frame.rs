@@ -46,6 +46,11 @@ impl Step {
         Self(FIRST_OBLIVIOUS + message as u16)
     }
 
+    /// Whether it is a message of an oblivious transfer.
+    pub fn is_oblivious(self) -> bool {
+        (FIRST_OBLIVIOUS..=LAST_OBLIVIOUS).contains(&self.0)
+    }
+
     /// Message `message` of private inference, but for its rounds and oblivious transfers.
     pub const fn private(message: u8) -> Self {
         Self(FIRST_PRIVATE + message as u16)

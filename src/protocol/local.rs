@@ -2,8 +2,8 @@
 
 use std::thread;
 
-use super::{Answerer, Client, Kind, ProtocolError, serve_link};
-use crate::net::{Timeouts, memory};
+use super::{Answerer, Client, Kind, ProtocolError, ServeError, serve_link};
+use crate::net::{Channel, Link, Timeouts, memory};
 
 /// Has `answerer` serve one conversation on a thread of its own, and hands its client to `ask`.
 ///
@@ -14,10 +14,22 @@ pub fn converse<T>(
     kind: Kind,
     ask: impl FnOnce(&mut Client) -> T,
 ) -> Result<T, ProtocolError> {
-    let (ours, mut theirs) = memory::pair(Timeouts::default());
+    converse_over(memory::pair(Timeouts::default()), &|channel| serve_link(channel, answerer), kind, ask)
+}
+
+/// [`converse`] over any two ends of a link, the client's first, with whoever serves the other.
+///
+/// # Errors
+/// As [`converse`].
+pub fn converse_over<T>(
+    (ours, mut theirs): (Link, Link),
+    serve: &(dyn Fn(&mut dyn Channel) -> Result<(), ServeError> + Sync),
+    kind: Kind,
+    ask: impl FnOnce(&mut Client) -> T,
+) -> Result<T, ProtocolError> {
     thread::scope(|scope| {
         // What breaks the conversation off reaches the client as a refusal or as its link's end.
-        scope.spawn(move || serve_link(&mut theirs, answerer).err());
+        scope.spawn(move || serve(&mut theirs).err());
         let mut client = Client::open(Box::new(ours), kind)?;
         Ok(ask(&mut client))
     })

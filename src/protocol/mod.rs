@@ -29,7 +29,7 @@ pub mod server;
 mod wire;
 
 pub use client::Client;
-pub use local::converse;
+pub use local::{converse, converse_over};
 pub use offer::{Declined, Offer};
 pub use serin_verifier::record::{Evidence, Kind};
 pub use server::{AnswerError, Answerer, Host, ServeError, serve_link};
