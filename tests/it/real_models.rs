@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serin::import::calibrate::calibrate;
 use serin::import::lower::{Compiled, Precision, compile, lower};
 use serin::import::read;
+use serin::protocol::{Host, Kind, Protocol, converse};
 use serin::prover::Model;
 use serin::synthetic::batch;
 use serin_circuits::reference;
@@ -19,6 +20,13 @@ use serin_verifier::statement::Statement;
 use serin_verifier::verify::verify;
 
 use crate::world::SESSION;
+
+/// Samples of CIFAR-10, prepared as the ResNets take them.
+fn cifar(folder: &Path, name: &str, samples: Range<usize>) -> Samples {
+    let path = folder.join("data/cifar10").join(name).display().to_string();
+    let prepared = "scale=0.00392157:mean=0.485,0.456,0.406:std=0.229,0.224,0.225";
+    load(&format!("{path}:{prepared}").parse::<Source>().unwrap()).unwrap().slice(samples).unwrap()
+}
 
 /// Networks beyond this are left to the harness: the reference engine is not fast.
 const MOST_MULTIPLY_ADDS: u64 = 3_000_000;
@@ -85,6 +93,22 @@ fn real_network_of_any_kind_is_proved_exactly_or_refused_by_name() {
     assert!(proved >= 20, "only {proved} networks were proved");
 }
 
+/// Real images through a real network that neither end sees whole.
+#[test]
+fn resnet_on_real_images_in_private_returns_the_very_integers() {
+    let Some(folder) = folder() else { return };
+    let float = read(&fs::read(folder.join("models/cifar10/resnet20.onnx")).unwrap()).unwrap();
+    let calibration =
+        calibrate(&float, cifar(&folder, "cifar10_train_0000_1999.bin", 0..20).inputs()).unwrap();
+    let (graph, weights, encoder) = lower(&float, &calibration, Precision::default()).unwrap();
+    let test = cifar(&folder, "cifar10_test_0000_0499.bin", 0..2);
+    let inputs = encoder.encode(test.inputs()).unwrap();
+    let host = Host::new("resnet", Model::new(graph, weights), None);
+    let expected = host.model().infer(&inputs).output().clone();
+    let reply = converse(&host, Kind::Private, |client| client.ask(&SESSION, &inputs)).unwrap().unwrap();
+    assert_eq!(reply.outputs, expected);
+}
+
 #[test]
 fn digits_network_on_real_samples_loses_little_to_integers_and_is_proved() {
     let float = read(digits::model()).unwrap();
@@ -118,11 +142,7 @@ fn mnist_network_on_real_samples_keeps_its_accuracy() {
 fn resnet_with_padded_shortcuts_keeps_its_accuracy_in_integers_and_is_proved() {
     let Some(folder) = folder() else { return };
     let float = read(&fs::read(folder.join("models/cifar10/resnet20.onnx")).unwrap()).unwrap();
-    let cifar = |name: &str, samples: Range<usize>| {
-        let path = folder.join("data/cifar10").join(name).display().to_string();
-        let prepared = "scale=0.00392157:mean=0.485,0.456,0.406:std=0.229,0.224,0.225";
-        load(&format!("{path}:{prepared}").parse::<Source>().unwrap()).unwrap().slice(samples).unwrap()
-    };
+    let cifar = |name: &str, samples: Range<usize>| cifar(&folder, name, samples);
     let calibration = calibrate(&float, cifar("cifar10_train_0000_1999.bin", 0..50).inputs()).unwrap();
     let (graph, weights, encoder) = lower(&float, &calibration, Precision::default()).unwrap();
     let test = cifar("cifar10_test_0000_0499.bin", 0..100);

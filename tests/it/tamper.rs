@@ -175,6 +175,7 @@ fn place(place: &Place) -> &'static str {
         Place::Lookups => "look-ups",
         Place::Columns => "columns",
         Place::Claims => "claims",
+        Place::Conversation => "conversation",
         Place::Opening | Place::ColumnsOpening => "opening",
     }
 }

@@ -43,6 +43,8 @@ pub enum Place {
     Claims,
     /// The opening of the weight commitment.
     Opening,
+    /// What was said on the way to an answer, where a protocol talks more than once.
+    Conversation,
 }
 
 impl fmt::Display for Place {
@@ -57,6 +59,7 @@ impl fmt::Display for Place {
             Place::ColumnsOpening => f.write_str("activation opening"),
             Place::Claims => f.write_str("weight claims"),
             Place::Opening => f.write_str("weight opening"),
+            Place::Conversation => f.write_str("conversation"),
         }
     }
 }
@@ -82,6 +85,9 @@ pub enum Fault {
     /// The answer has another shape than the question calls for, or a value the model cannot produce.
     #[error("the answer does not fit the question: {0}")]
     Answer(String),
+    /// The server said what no honest one says.
+    #[error("{0}")]
+    Conduct(String),
     /// The outputs are not what follows from the revealed activations.
     #[error("the answer of sample {sample} differs from what follows from the activations")]
     Output {
@@ -162,6 +168,7 @@ impl Rejection {
             Fault::Malformed(_)
             | Fault::Graph
             | Fault::Answer(_)
+            | Fault::Conduct(_)
             | Fault::Output { .. }
             | Fault::Product
             | Fault::Lookup

@@ -5,7 +5,8 @@
 //! 3. a client pins the card and asks one batch over TCP: real digits, copies of each, hidden canaries, a proof wanted;
 //! 4. it verifies, and says what the answers are worth;
 //! 5. it asks the same digits again in mode `succinct`: a proof alone, which shows no activation;
-//! 6. the same client meets every server of the gallery of cheats, in both modes ([`gallery()`]).
+//! 6. it asks some of them in private, hidden among copies and digits whose answers were proved before: the server sees nothing of them;
+//! 7. the same client meets every server of the gallery of cheats, in both modes ([`gallery()`]) and in private.
 //!
 //! Accepted only if the honest server is, and every cheat is rejected with the server to blame.
 
@@ -25,7 +26,7 @@ use serin_circuits::weights::{Weights, encode_model};
 use serin_datasets::Samples;
 use serin_datasets::digits::{self, Part};
 use serin_verifier::canary::bounds::Tolerance;
-use serin_verifier::canary::plan::plan_labelled;
+use serin_verifier::canary::plan::{plan, plan_labelled};
 use serin_verifier::canary::quality::{QualityPlan, labelled_canaries};
 use serin_verifier::canary::{Level, Rate};
 use serin_verifier::card::Card;
@@ -66,6 +67,8 @@ struct Shown {
     honest: Report,
     /// The same digits, asked in mode `succinct`.
     succinct: Report,
+    /// Some of them, asked in private.
+    private: Report,
     /// Answers that name the digit's true class.
     right: usize,
     cheats: Vec<Caught>,
@@ -93,25 +96,32 @@ impl Demo {
         let process = Process::serve(&model, &pinned, &[])?;
 
         step(&bar, "asking");
-        let outcome = ask(process.address(), &card, Mode::Revealed, &questions, &bar)?;
+        let outcome = ask(process.address(), &card, Kind::Proved(Mode::Revealed), &questions, &bar)?;
         let right = right(&outcome.report, &queries);
         bar.suspend(|| console.text(&told(&outcome, &queries, right)))?;
         step(&bar, "asking for a succinct proof");
         let few = few(&questions, queries.len(), FEW)?;
-        let again = ask(process.address(), &card, Mode::Succinct, &few, &bar)?;
-        process.stop()?;
+        let again = ask(process.address(), &card, Kind::Proved(Mode::Succinct), &few, &bar)?;
         bar.suspend(|| console.text(&told_again(&again)))?;
+        step(&bar, "asking in private");
+        let hidden = hidden(&outcome.report, &questions, self.bits)?;
+        let unseen = ask(process.address(), &card, Kind::Private, &hidden, &bar)?;
+        process.stop()?;
+        bar.suspend(|| console.text(&told_unseen(&unseen)))?;
 
         step(&bar, "meeting the gallery");
-        let cheats = gallery(&promised, &questions, |cheat| step(&bar, cheat))?;
+        let mut cheats = gallery(&promised, &questions, |cheat| step(&bar, cheat))?;
+        cheats.extend(gallery::in_private(&promised, &hidden, |cheat| step(&bar, cheat))?);
         bar.finish_and_clear();
 
-        let (honest, succinct) = (outcome.report, again.report);
-        let sound = [&honest, &succinct].iter().all(|report| report.verdict == ReportVerdict::Accepted)
-            && cheats.iter().all(Caught::by_blaming_the_server);
+        let (honest, succinct, private) = (outcome.report, again.report, unseen.report);
+        let sound =
+            [&honest, &succinct, &private].iter().all(|report| report.verdict == ReportVerdict::Accepted)
+                && cheats.iter().all(Caught::by_blaming_the_server);
         let verdict = if sound { Verdict::Accepted } else { Verdict::Rejected };
         let seconds = start.elapsed().as_secs_f64();
-        let shown = Shown { verdict: verdict.name(), card, honest, succinct, right, cheats, seconds };
+        let shown =
+            Shown { verdict: verdict.name(), card, honest, succinct, private, right, cheats, seconds };
         console.result(&shown, Shown::text)?;
         Ok(verdict)
     }
@@ -192,17 +202,39 @@ fn few(questions: &Questions, queries: usize, canaries: usize) -> Result<Questio
     Ok(Questions { queries: first(asked, queries)?, copies: 1, canaries, criteria: *criteria })
 }
 
+/// The first questions again, in as many copies and among as many canaries as give `bits`: the canaries are others of the questions, whose
+/// answers were proved.
+fn hidden(proved: &Report, questions: &Questions, bits: u32) -> Result<Questions> {
+    let first = UNSEEN.min(questions.queries.batch());
+    let plan = plan(first as u64, bits)?;
+    let known = proved.answers.iter().enumerate();
+    let known = known.filter_map(|(at, answer)| Some((at, answer.outputs.clone()?))).collect::<Vec<_>>();
+    let count = plan.mix.canaries() as usize;
+    // The last ones first; where there are fewer, some are asked again.
+    let drawn: Vec<&(usize, Vec<i32>)> = known.iter().rev().cycle().take(count).collect();
+    let of = |positions: &[usize]| questions.queries.select(positions).context("there is nothing to ask");
+    Ok(Questions {
+        queries: of(&(0..first).collect::<Vec<_>>())?,
+        copies: plan.mix.copies(),
+        canaries: Canaries {
+            inputs: of(&drawn.iter().map(|(at, _)| *at).collect::<Vec<_>>())?,
+            truths: drawn.iter().map(|(_, outputs)| Truth::Reference(outputs.clone())).collect(),
+        },
+        criteria: questions.criteria,
+    })
+}
+
 /// One session over TCP under a pinned card.
 fn ask(
     address: &str,
     card: &Card,
-    mode: Mode,
+    kind: Kind,
     questions: &Questions,
     bar: &ProgressBar,
 ) -> Result<Outcome, SessionError> {
     let net = crate::protocol::ProtocolError::from;
     let link = tcp::connect(address, Timeouts::default()).map_err(net)?;
-    let mut client = Client::open(Box::new(link), Kind::Proved(mode))?;
+    let mut client = Client::open(Box::new(link), kind)?;
     let session = Session::new(card.clone(), client.graph().clone())?;
     let outcome = session
         .run(&mut client, questions, &mut Recorder::memory(), &mut |stage| bar.set_message(said(stage)));
@@ -227,8 +259,20 @@ fn told_again(Outcome { report, judging, .. }: &Outcome) -> String {
     let Report { asked, proof, costs, verdict, .. } = report;
     let (waited, checked) = (costs.waited.as_secs_f64(), judging.as_secs_f64());
     format!(
-        "\nThe same digits again in mode succinct, {} positions: {verdict}\nproof      {proof}\ncost       {waited:.3} s waited, {checked:.3} s to check\n\nThe gallery, met by the same client:\n",
+        "\nThe same digits again in mode succinct, {} positions: {verdict}\nproof      {proof}\ncost       {waited:.3} s waited, {checked:.3} s to check\n",
         asked.positions()
+    )
+}
+
+fn told_unseen(Outcome { report, .. }: &Outcome) -> String {
+    let Report { asked, costs, verdict, worth, .. } = report;
+    format!(
+        "\n{} of them in private, {} positions: {verdict}\nmixing     {:.1} bits that no answer is wrong, and the server saw none of the digits\ncost       {:.1} MB both ways, {:.3} s\n\nThe gallery, met by the same client:\n",
+        asked.queries,
+        asked.positions(),
+        worth.mixing_bits.unwrap_or(0.0),
+        (costs.sent + costs.received) as f64 / 1e6,
+        costs.waited.as_secs_f64(),
     )
 }
 
@@ -240,18 +284,23 @@ fn step(bar: &ProgressBar, what: &'static str) {
 impl Shown {
     fn text(&self) -> String {
         let caught = self.cheats.iter().filter(|cheat| cheat.by_blaming_the_server()).count();
-        let [revealed, succinct] = [&self.honest, &self.succinct].map(|report| report.verdict);
+        let [revealed, succinct, private] =
+            [&self.honest, &self.succinct, &self.private].map(|report| report.verdict);
+        let (proved, hidden) = self.cheats.split_at(self.cheats.len() - gallery::PRIVATE_CHEATS);
         format!(
-            "{}\nhonest server {revealed} in revealed and {succinct} in succinct, {caught} of {} cheats rejected and the server blamed, in {:.1} s",
-            gallery::table(&self.cheats),
+            "{}\n{}\nhonest server {revealed} in revealed, {succinct} in succinct and {private} in private; {caught} of {} cheats rejected and the server blamed, in {:.1} s",
+            gallery::table(proved),
+            gallery::private_table(hidden),
             self.cheats.len(),
             self.seconds
         )
     }
 }
 
-/// Compiling, starting, asking twice, and each cheat.
-const STEPS: u64 = 4 + 2 * gallery::CHEATS as u64;
+/// Compiling, starting, asking three times, and each cheat.
+const STEPS: u64 = 5 + 2 * gallery::CHEATS as u64 + gallery::PRIVATE_CHEATS as u64;
+/// Digits asked in private.
+const UNSEEN: usize = 4;
 /// Canaries asked with the digits in mode `succinct`.
 const FEW: usize = 48;
 const SERVER: &str = "finch";

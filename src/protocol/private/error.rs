@@ -92,17 +92,19 @@ impl PrivateError {
 
     /// What is found against the server, if this came to the client by its doing alone: no network and no honest server does it.
     pub fn rejection(&self) -> Option<Rejection> {
+        if let Self::Answer { .. } = self {
+            return Some(Rejection::new(Place::Statement, Fault::Answer(self.to_string())));
+        }
         let found = match self {
             Self::Rounding(ClampError::Transfer(OtError::Peer { .. }) | ClampError::Length { .. })
             | Self::Product(
                 LatticeError::Length { .. } | LatticeError::Residue { .. } | LatticeError::Leftover(_),
             )
             | Self::Length { .. }
-            | Self::Malformed(_)
-            | Self::Answer { .. } => true,
+            | Self::Malformed(_) => true,
             Self::Net(error) => matches!(error, NetError::WrongStep { .. } | NetError::Oversize { .. }),
             _ => false,
         };
-        found.then(|| Rejection::new(Place::Statement, Fault::Answer(self.to_string())))
+        found.then(|| Rejection::new(Place::Conversation, Fault::Conduct(self.to_string())))
     }
 }

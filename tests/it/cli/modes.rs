@@ -56,14 +56,16 @@ fn bench_of_two_batches_reports_every_figure_of_each_in_either_mode() {
 fn demo_accepts_the_honest_server_and_rejects_every_cheat_in_both_modes() {
     let place = Place::new();
     let shown = place.json(0, "demo");
-    let verdicts = [&shown["verdict"], &shown["honest"]["verdict"], &shown["succinct"]["verdict"]];
-    assert_eq!(verdicts, ["accepted"; 3]);
+    let verdicts = ["honest", "succinct", "private"].map(|session| &shown[session]["verdict"]);
+    assert_eq!((&shown["verdict"], verdicts), (&"accepted".into(), [&"accepted".into(); 3]));
+    assert!(shown["private"]["worth"]["mixing_bits"].as_f64().unwrap() >= 40.0);
     assert_eq!([&shown["honest"]["mode"], &shown["succinct"]["mode"]], ["revealed", "succinct"]);
     assert!(shown["right"].as_u64().unwrap() >= 14);
     let cheats = shown["cheats"].as_array().unwrap();
     for (mode, count) in [("revealed", 10), ("succinct", 9)] {
         assert_eq!(cheats.iter().filter(|cheat| cheat["mode"] == mode).count(), count);
     }
+    assert_eq!(cheats.iter().filter(|cheat| cheat["protocol"] == "private").count(), 4);
     for cheat in cheats {
         assert_eq!([&cheat["verdict"], &cheat["blame"]], ["rejected", "server"], "{cheat}");
     }
