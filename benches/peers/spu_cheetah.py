@@ -5,6 +5,7 @@ Prints a JSON list, one object per network and batch:
 
     network, batch
     bytes_to_server, bytes_to_client     what crossed, as either party's own runtime counts it, without headers
+    answer_bytes                         of these, the server's share of the outputs, sent to the client at the end
     messages                             that carried it, both ways
     setup_bytes                          what the first run sent beyond that: base transfers and a first stock of extended ones
     wall_s, server_cpu_s, client_cpu_s   the slower party's clock; CPU time of all threads of each
@@ -194,8 +195,9 @@ def measure(name, models, batch, threads):
         ]
         for end in ends:
             end.start()
-        while any(end.is_alive() for end in ends):
-            multiprocessing.connection.wait([end.sentinel for end in ends if end.is_alive()])
+        # A list of its own: one end may die between two looks, and a wait for nothing never returns.
+        while alive := [end for end in ends if end.is_alive()]:
+            multiprocessing.connection.wait([end.sentinel for end in alive])
             if any(end.exitcode for end in ends):
                 # The other would wait for this one until its time-out.
                 for end in ends:
@@ -213,6 +215,7 @@ def measure(name, models, batch, threads):
         "batch": batch,
         "bytes_to_server": up,
         "bytes_to_client": down + costs[SERVER]["answer_bytes"],
+        "answer_bytes": costs[SERVER]["answer_bytes"],
         "messages": up_messages + down_messages + 1,
         "setup_bytes": up_first + down_first - up - down,
         "wall_s": max(cost["wall_s"] for cost in costs.values()),
