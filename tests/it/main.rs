@@ -10,6 +10,7 @@ mod bad_input;
 mod cli;
 mod ends;
 mod extremes;
+mod peer_logs;
 mod private;
 mod protocols;
 mod real_models;

@@ -1,0 +1,138 @@
+//! Serin's private inference beside that of peers, in one table: `cargo bench --bench private -- --models FOLDER`.
+//!
+//! The networks are an MLP 784-128-128-10 and the MNIST net of MiniONN (two convolutions, two max pools, two dense layers), from
+//! `mlp_784_128_128_10.onnx` and `mnist_net.onnx` in FOLDER. Everybody runs as two processes over loopback on this machine, one after
+//! another. A peer that is not installed is named, with how to install it, and its published figures stand in its place, marked so.
+//!
+//! | system | runs if | else |
+//! |---|---|---|
+//! | serin | FOLDER has both models | named |
+//! | SPU's Cheetah | `$SERIN_PEERS_PYTHON` (or `python3`) imports `spu` and `onnx` (`peers/spu_cheetah.py`) | figures from elsewhere |
+//! | MP-SPDZ: MASCOT, LowGear, SPDZ2k | `$MP_SPDZ_HOME` is built, or a log is given (`peers/mp_spdz_run.rs`) | figures from elsewhere |
+//! | OpenCheetah, SIMC | never: they have no package | figures from elsewhere |
+//!
+//! Bytes and times are of a whole batch, offline and online parts together; ratios are the peer's figure over serin's. A semi-honest
+//! peer keeps its secrets only from ends that follow the protocol. SPU counts messages, not rounds, and uses all cores. Setup is what is
+//! sent once for many batches, outside all other columns.
+
+#[path = "peers/elsewhere.rs"]
+mod elsewhere;
+#[path = "peers/mp_spdz.rs"]
+mod mp_spdz;
+#[path = "peers/mp_spdz_run.rs"]
+mod mp_spdz_run;
+#[path = "peers/report.rs"]
+mod report;
+#[path = "peers/run.rs"]
+mod run;
+#[path = "peers/table.rs"]
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use mp_spdz_run::{Given, PROTOCOLS, system};
+use run::{Absent, Outcome};
+use table::Row;
+
+/// Serin's private inference beside that of peers
+#[derive(Parser)]
+struct Options {
+    /// The folder of mlp_784_128_128_10.onnx and mnist_net.onnx
+    #[arg(long, value_name = "FOLDER")]
+    models: Option<PathBuf>,
+    /// Batch sizes
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1,16")]
+    batch: Vec<usize>,
+    /// What party 0 of MP-SPDZ printed on the MLP, read instead of running it: mascot=FILE, or mascot@16=FILE for a batch of 16
+    #[arg(long, value_name = "PROTOCOL=FILE")]
+    mp_spdz_log: Vec<Given>,
+    /// Another build of serin to measure
+    #[arg(long, value_name = "PROGRAM", default_value = env!("CARGO_BIN_EXE_serin"))]
+    serin: PathBuf,
+    /// Print the rows as JSON instead of tables
+    #[arg(long)]
+    json: bool,
+    /// As cargo passes it
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let mut found = Found::default();
+    found.all(&options);
+    let (rows, relu) = found.beside_figures(&options.batch);
+    if options.json {
+        match serde_json::to_string_pretty(&rows) {
+            Ok(json) => println!("{json}"),
+            Err(error) => found.failed.push(format!("the rows do not become JSON: {error}")),
+        }
+    } else {
+        table::print(&rows);
+        println!("\nbytes a ReLU: {}", relu.join(" · "));
+        println!("{}", elsewhere::FUSION);
+    }
+    for message in &found.failed {
+        eprintln!("failed: {message}");
+    }
+    if found.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What was measured, and what was not.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Row>,
+    relu: Option<f64>,
+    skipped: Vec<String>,
+    failed: Vec<String>,
+}
+
+impl Found {
+    fn all(&mut self, options: &Options) {
+        let Options { models, batch, serin, mp_spdz_log, .. } = options;
+        let models = models.as_deref();
+        let ours = self.take(table::SERIN, run::serin(serin, models, batch));
+        self.rows.extend(ours.into_iter().flatten());
+        if let Some((rows, relu)) = self.take("SPU Cheetah", run::spu(models, batch)) {
+            self.rows.extend(rows);
+            self.relu = Some(relu);
+        }
+        for protocol in PROTOCOLS {
+            for &batch in batch {
+                let row = self.take(&system(protocol.0), mp_spdz_run::row(protocol, batch, mp_spdz_log));
+                self.rows.extend(row);
+            }
+        }
+    }
+
+    /// What a peer gave; says why if it gave nothing.
+    fn take<T>(&mut self, system: &str, outcome: Outcome<T>) -> Option<T> {
+        match outcome.with_context(|| system.to_owned()) {
+            Ok(Ok(given)) => return Some(given),
+            Ok(Err(Absent(why))) => {
+                let message = format!("skipped: {system}: {why}");
+                // A peer is asked once a batch size.
+                if !self.skipped.contains(&message) {
+                    eprintln!("{message}");
+                    self.skipped.push(message);
+                }
+            }
+            Err(error) => self.failed.push(format!("{error:#}")),
+        }
+        None
+    }
+
+    /// All rows, with figures from elsewhere for the peers that have none, and what is known of the bytes of a ReLU.
+    fn beside_figures(&self, batches: &[usize]) -> (Vec<Row>, Vec<String>) {
+        let measured = |system: &str| self.rows.iter().any(|row| row.system == system);
+        let mut rows = self.rows.clone();
+        rows.extend(elsewhere::rows(batches, measured));
+        let relu = self.relu.map(|bytes| format!("SPU Cheetah {bytes:.1} (measured in this run)"));
+        let elsewhere = elsewhere::relu(measured)
+            .map(|(system, bytes)| format!("{system} {bytes:.1} (published or measured elsewhere)"));
+        (rows, relu.into_iter().chain(elsewhere).collect())
+    }
+}
