@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serin_circuits::tensor::Tensor;
 
 use crate::protocol::private::{Cost, Ledger, NodeCost};
@@ -45,14 +45,19 @@ pub struct Node {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Ends {
     /// Bytes from the client, offline and online.
+    #[serde(serialize_with = "whole")]
     pub bytes_to_server: f64,
     /// Bytes from the server, offline and online.
+    #[serde(serialize_with = "whole")]
     pub bytes_to_client: f64,
     /// Of both, those after the question.
+    #[serde(serialize_with = "whole")]
     pub online_bytes: f64,
     /// The client's turns from sending to receiving.
+    #[serde(serialize_with = "whole")]
     pub rounds_offline: f64,
     /// The same, after the question.
+    #[serde(serialize_with = "whole")]
     pub rounds_online: f64,
     /// CPU seconds.
     pub offline_cpu_s: Both,
@@ -62,6 +67,11 @@ pub struct Ends {
     pub offline_wall_s: f64,
     /// The same, after the question.
     pub online_wall_s: f64,
+}
+
+/// Bytes and rounds are told whole, although they are means.
+fn whole<S: Serializer>(mean: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(mean.round() as u64)
 }
 
 /// A figure of each end.

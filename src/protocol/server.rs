@@ -118,6 +118,12 @@ impl Host {
         Self { observer: Some(observer), ..self }
     }
 
+    /// Does not compute in private. A client that does not keep to that protocol may read weights off it: offer it to those you trust to.
+    #[must_use]
+    pub fn without_private(self) -> Self {
+        Self { offer: self.offer.with_private(0), ..self }
+    }
+
     /// The model, and nothing of the rest.
     pub fn into_model(self) -> Model {
         self.model
@@ -215,8 +221,8 @@ pub fn serve_link(channel: &mut dyn Channel, answerer: &dyn Answerer) -> Result<
     channel.send(Step::CARD, &wire::encode_card(answerer.card(), offer)?)?;
     channel.send(Step::GRAPH, &graph.encode())?;
     let mut wanted = vec![(Step::ASK, wire::ask_cap(graph, offer.largest())), (Step::GOODBYE, 0)];
-    let offered = offer.most(Kind::Private) > 0;
-    let mut keeper = answerer.holder().filter(|_| offered).and_then(|holder| Keeper::new(holder, graph));
+    let lot = offer.most(Kind::Private);
+    let mut keeper = answerer.holder().and_then(|holder| Keeper::new(holder, graph, lot));
     wanted.extend(keeper.iter().flat_map(|_| private::OPENINGS));
     loop {
         let body = match (channel.receive_one_of(&wanted), &mut keeper) {

@@ -22,7 +22,7 @@ use super::online;
 use super::ot::Supply;
 use super::plan::{Blueprint, Plan};
 use super::pool::{Label, Pool};
-use super::wire::{self, KEPT, PREPARE, Prepare, SETUP, SPEND, Spend, TERMS, TERMS_BYTES};
+use super::wire::{self, KEPT, PLANNER, PREPARE, Prepare, SETUP, SPEND, Spend, TERMS, TERMS_BYTES};
 use crate::net::Channel;
 
 /// Where a client's lots come from.
@@ -46,6 +46,8 @@ pub struct Asker {
     keys: Option<(Keys, Arc<Blueprint>)>,
     /// Positions foreseen.
     expected: usize,
+    /// An error ended the conversation.
+    broken: bool,
     ledger: Ledger,
 }
 
@@ -56,7 +58,7 @@ impl Asker {
     /// [`PrivateError::Unfit`].
     pub fn new(graph: &Graph, model: Digest, lots: Lots) -> Result<Self, PrivateError> {
         let outline = Arc::new(Blueprint::of(graph)?);
-        Ok(Self { model, lots, outline, keys: None, expected: 0, ledger: Ledger::new(graph) })
+        Ok(Self { model, lots, outline, keys: None, expected: 0, broken: false, ledger: Ledger::new(graph) })
     }
 
     /// Says that so many positions will be asked in this conversation: of many, transfers come cheaper. Of no effect once keys are
@@ -81,8 +83,23 @@ impl Asker {
     /// The answers to `inputs`, in the graph's input range, with lots of at most `most` positions.
     ///
     /// # Errors
-    /// [`PrivateError`]; but for [`PrivateError::Answer`] and [`PrivateError::Dry`] the link must be dropped.
+    /// [`PrivateError`]; but for [`PrivateError::Dry`], nothing further is asked in this conversation, which is to be closed as any other.
     pub fn ask(
+        &mut self,
+        channel: &mut dyn Channel,
+        graph: &Graph,
+        most: usize,
+        inputs: &Tensor,
+    ) -> Result<Tensor, PrivateError> {
+        if self.broken {
+            return Err(PrivateError::Broken);
+        }
+        let answers = self.ask_in_lots(channel, graph, most, inputs);
+        self.broken = matches!(&answers, Err(error) if !matches!(error, PrivateError::Dry { .. }));
+        answers
+    }
+
+    fn ask_in_lots(
         &mut self,
         channel: &mut dyn Channel,
         graph: &Graph,
@@ -101,6 +118,9 @@ impl Asker {
         while from < batch {
             let lot = match self.from_pool(batch - from)? {
                 Some(lot) => lot,
+                None if matches!(self.lots, Lots::PoolOnly(_)) => {
+                    return Err(PrivateError::Dry { wanted: batch - from, left: 0 });
+                }
                 None => {
                     let parts = (batch - from).div_ceil(most.max(1));
                     self.draw(channel, (batch - from).div_ceil(parts), false)?
@@ -128,11 +148,20 @@ impl Asker {
     /// # Errors
     /// [`PrivateError`]; the link must be dropped.
     pub fn fill(&mut self, channel: &mut dyn Channel, positions: usize) -> Result<(), PrivateError> {
+        if self.broken {
+            return Err(PrivateError::Broken);
+        }
+        let filled = self.prepare(channel, positions);
+        self.broken = filled.is_err();
+        filled
+    }
+
+    fn prepare(&mut self, channel: &mut dyn Channel, positions: usize) -> Result<(), PrivateError> {
         let lot = self.draw(channel, positions, true)?;
         wire::receive(channel, KEPT, "word that the lot is kept", 0)?;
         let (Lots::Pool(pool) | Lots::PoolOnly(pool)) = &self.lots else { return Err(PrivateError::NoPool) };
-        let mut body = Zeroizing::new(lot.plan.max_weight().to_le_bytes().to_vec());
-        body.extend_from_slice(&lot.encode());
+        let bound = lot.plan.max_weight().to_le_bytes();
+        let body = Zeroizing::new([&[PLANNER][..], &bound, &lot.encode()].concat());
         pool.deposit(&self.label(&lot.id, positions), &body)?;
         Ok(())
     }
@@ -143,6 +172,10 @@ impl Asker {
             self.keys = Some(self.set_up(channel)?);
         }
         let Some((keys, blueprint)) = &mut self.keys else { return Err(PrivateError::NoKeys) };
+        let mut positions = positions;
+        while !keep && positions > 1 && blueprint.plan(positions).is_err() {
+            positions = positions.div_ceil(2);
+        }
         let plan: Arc<Plan> = Arc::new(blueprint.plan(positions)?);
         let mut id = [0; 32];
         SysRng.try_fill_bytes(&mut id)?;
@@ -153,7 +186,7 @@ impl Asker {
     fn set_up(&mut self, channel: &mut dyn Channel) -> Result<(Keys, Arc<Blueprint>), PrivateError> {
         let mut watch = Watch::start(channel);
         let supply = supply(self.outline.transfers(self.expected));
-        channel.send(SETUP, &[u8::from(supply == Supply::Silent)])?;
+        channel.send(SETUP, &[u8::from(supply == Supply::Silent), PLANNER])?;
         let terms = wire::receive(channel, TERMS, "terms", TERMS_BYTES)?;
         let bound = terms.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         let blueprint = self.under(bound)?;
@@ -174,6 +207,10 @@ impl Asker {
         let Some(label) = large.or(labels.last()) else { return Ok(None) };
         let body = pool.withdraw(label)?;
         let damaged = || PrivateError::NoLot(hex::encode(&label.id[..8]));
+        let (planner, body) = body.split_first().ok_or_else(damaged)?;
+        if *planner != PLANNER {
+            return Err(PrivateError::Planner { theirs: *planner });
+        }
         let (bound, bytes) = body.split_first_chunk().ok_or_else(damaged)?;
         let plan = Arc::new(self.under(u32::from_le_bytes(*bound))?.plan(label.positions as usize)?);
         Lot::decode(label.id, plan, Party::Client, bytes).map(Some).ok_or_else(damaged)

@@ -8,6 +8,7 @@ use super::lattice::LatticeError;
 use super::ot::OtError;
 use super::plan::Unfit;
 use super::pool::PoolError;
+use super::wire::PLANNER;
 use crate::net::NetError;
 
 /// Why a lot could not be prepared or spent.
@@ -45,6 +46,25 @@ pub enum PrivateError {
     /// A lot that is not there, or was spent.
     #[error("no lot {0} is kept here: it was never prepared, or spent already; prepare another")]
     NoLot(String),
+    /// The other end, or a lot, is of another release.
+    #[error(
+        "plans of version {theirs} where this release makes {PLANNER}: use the same release at both ends, and prepare lots anew"
+    )]
+    Planner {
+        /// Theirs.
+        theirs: u8,
+    },
+    /// This conversation broke off before.
+    #[error("this conversation broke off before; open another")]
+    Broken,
+    /// A larger lot than is taken.
+    #[error("a lot of {positions} positions, where this server takes at most {most}; prepare smaller ones")]
+    Size {
+        /// What was asked.
+        positions: usize,
+        /// What is taken.
+        most: usize,
+    },
     /// More lots are held than allowed.
     #[error("{0} lots are prepared and not yet spent, as many as are held; spend one first")]
     TooMany(usize),
@@ -82,15 +102,20 @@ impl PrivateError {
     /// What a server may tell a client of it: where the client asked for what is not there.
     pub fn told(&self) -> Option<String> {
         match self {
-            Self::Unfit(_) | Self::NoLot(_) | Self::TooMany(_) | Self::NoPool | Self::NoKeys => {
-                Some(self.to_string())
-            }
+            Self::Unfit(_)
+            | Self::NoLot(_)
+            | Self::TooMany(_)
+            | Self::NoPool
+            | Self::NoKeys
+            | Self::Size { .. }
+            | Self::Planner { .. } => Some(self.to_string()),
             Self::Pool(_) => Some("the lot cannot be kept or found here".into()),
             _ => None,
         }
     }
 
-    /// What is found against the server, if this came to the client by its doing alone: no network and no honest server does it.
+    /// What is found against the server, if this came to the client by its doing alone: no honest server of this
+    /// release does it, nor, under TLS, a network.
     pub fn rejection(&self) -> Option<Rejection> {
         if let Self::Answer { .. } = self {
             return Some(Rejection::new(Place::Statement, Fault::Answer(self.to_string())));
@@ -102,7 +127,10 @@ impl PrivateError {
             )
             | Self::Length { .. }
             | Self::Malformed(_) => true,
-            Self::Net(error) => matches!(error, NetError::WrongStep { .. } | NetError::Oversize { .. }),
+            Self::Net(error)
+            | Self::Rounding(ClampError::Net(error) | ClampError::Transfer(OtError::Net(error))) => {
+                matches!(error, NetError::WrongStep { .. } | NetError::Oversize { .. })
+            }
             _ => false,
         };
         found.then(|| Rejection::new(Place::Conversation, Fault::Conduct(self.to_string())))

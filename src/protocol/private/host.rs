@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serin_circuits::codec::Digest;
 use serin_circuits::graph::Graph;
 use serin_circuits::weights::Weights;
+use zeroize::Zeroizing;
 
 use super::clamp::Party;
 use super::cost::{Ledger, Watch};
@@ -22,7 +23,7 @@ use super::online;
 use super::ot::Supply;
 use super::plan::{Blueprint, Plan};
 use super::pool::{Label, Pool};
-use super::wire::{KEPT, PREPARE, Prepare, SETUP, Spend, TERMS};
+use super::wire::{KEPT, PLANNER, PREPARE, Prepare, SETUP, Spend, TERMS};
 use crate::net::{Channel, Step};
 
 /// Who holds the weights that are computed with in private.
@@ -63,17 +64,18 @@ pub(crate) struct Keeper<'a> {
     holder: &'a dyn Holder,
     graph: &'a Graph,
     blueprint: &'a Arc<Blueprint>,
+    most: usize,
     keys: Option<Keys>,
     held: HashMap<LotId, Lot>,
     ledger: Ledger,
 }
 
 impl<'a> Keeper<'a> {
-    /// None if the holder does not compute in private.
-    pub(crate) fn new(holder: &'a dyn Holder, graph: &'a Graph) -> Option<Self> {
-        let blueprint = holder.blueprint()?;
+    /// With lots of at most `most` positions; none if the holder does not compute in private.
+    pub(crate) fn new(holder: &'a dyn Holder, graph: &'a Graph, most: usize) -> Option<Self> {
+        let blueprint = holder.blueprint().filter(|_| most > 0)?;
         let (keys, held, ledger) = (None, HashMap::new(), Ledger::new(graph));
-        Some(Self { holder, graph, blueprint, keys, held, ledger })
+        Some(Self { holder, graph, blueprint, most, keys, held, ledger })
     }
 
     /// Does what the client's message of one of [`wire`]'s opening steps asks for.
@@ -91,7 +93,14 @@ impl<'a> Keeper<'a> {
     }
 
     fn set_up(&mut self, channel: &mut dyn Channel, body: &[u8]) -> Result<(), PrivateError> {
-        let supply = if body == [1] { Supply::Silent } else { Supply::Extended };
+        let (supply, theirs) = match body {
+            [1, planner] => (Supply::Silent, *planner),
+            [_, planner] => (Supply::Extended, *planner),
+            _ => (Supply::Extended, 0),
+        };
+        if theirs != PLANNER {
+            return Err(PrivateError::Planner { theirs });
+        }
         let plan = self.plan(1)?;
         let mut watch = Watch::start(channel);
         channel.send(TERMS, &plan.max_weight().to_le_bytes())?;
@@ -114,7 +123,8 @@ impl<'a> Keeper<'a> {
         let lot = keys.prepare(channel, &plan, wanted.id, Some(weights), &mut self.ledger)?;
         match pool {
             Some(pool) => {
-                pool.deposit(&self.label(&wanted.id, wanted.positions), &lot.encode())?;
+                let body = Zeroizing::new([&[PLANNER][..], &lot.encode()].concat());
+                pool.deposit(&self.label(&wanted.id, wanted.positions), &body)?;
                 channel.send(KEPT, &[])?;
             }
             None => drop(self.held.insert(wanted.id, lot)),
@@ -128,7 +138,11 @@ impl<'a> Keeper<'a> {
             (None, Some(pool)) => {
                 let plan = self.plan(wanted.positions)?;
                 let bytes = pool.withdraw(&self.label(&wanted.id, wanted.positions))?;
-                Lot::decode(wanted.id, plan, Party::Server, &bytes).ok_or_else(|| no_lot(&wanted.id))?
+                let (planner, bytes) = bytes.split_first().ok_or_else(|| no_lot(&wanted.id))?;
+                if *planner != PLANNER {
+                    return Err(PrivateError::Planner { theirs: *planner });
+                }
+                Lot::decode(wanted.id, plan, Party::Server, bytes).ok_or_else(|| no_lot(&wanted.id))?
             }
             (None, None) => return Err(no_lot(&wanted.id)),
         };
@@ -138,6 +152,9 @@ impl<'a> Keeper<'a> {
     }
 
     fn plan(&self, positions: usize) -> Result<Arc<Plan>, PrivateError> {
+        if positions > self.most {
+            return Err(PrivateError::Size { positions, most: self.most });
+        }
         Ok(Arc::new(self.blueprint.plan(positions)?))
     }
 
@@ -151,4 +168,4 @@ fn no_lot(id: &LotId) -> PrivateError {
 }
 
 /// Lots of one conversation that are prepared and not yet spent.
-pub const MOST_HELD: usize = 2;
+pub const MOST_HELD: usize = 1;

@@ -30,7 +30,8 @@ use super::lattice::{self, LatticeError, Params};
 pub struct Blueprint {
     rings: Vec<u32>,
     works: Vec<Work>,
-    /// Entries of a sample of each node's result.
+    /// Entries of a sample of the question, and of each node's result.
+    input: usize,
     lengths: Vec<usize>,
     /// Every node's name, for refusals.
     names: Vec<String>,
@@ -112,7 +113,7 @@ impl Blueprint {
         let Planner { rings, works, .. } = planner;
         let lengths = graph.nodes().iter().map(|node| node.output.len()).collect();
         let names = graph.nodes().iter().map(|node| node.name.clone()).collect();
-        Ok(Self { rings, works, lengths, names, params: None })
+        Ok(Self { rings, works, input: graph.input().len(), lengths, names, params: None })
     }
 
     /// With weights of magnitude at most `max_weight`: chooses one modulus for lots of any size, that of the fewest bytes over
@@ -138,6 +139,10 @@ impl Blueprint {
     /// # Errors
     /// [`Unfit`], if they are more than one lot holds.
     pub fn plan(self: &Arc<Self>, positions: usize) -> Result<Plan, Unfit> {
+        let widest = self.lengths.iter().copied().max().unwrap_or(1).max(self.input);
+        if positions == 0 || positions > MOST_POSITIONS.min(MAX_ENTRIES / widest).max(1) {
+            return Err(self.unfit(0, UnfitFault::Positions(positions)));
+        }
         let mut products = vec![None; self.works.len()];
         for (node, linear) in self.linears() {
             let ring = self.rings[node + 1];
@@ -148,7 +153,7 @@ impl Blueprint {
             products[node] = plan.transpose().map_err(|fault| self.unfit(node, fault))?;
         }
         let plan = Plan { blueprint: self.clone(), positions, products };
-        if positions == 0 || !plan.is_borne() {
+        if !plan.is_borne() {
             return Err(self.unfit(0, UnfitFault::Positions(positions)));
         }
         Ok(plan)
@@ -342,11 +347,13 @@ impl<'g> Planner<'g> {
 
 /// The rounding of a rescale node into a ring.
 fn rounding(graph: &Graph, node: &Node, into: u32) -> Result<clamp::Plan, UnfitFault> {
-    let Op::Rescale { shift, low, high } = node.op else {
+    let Op::Rescale { shift, .. } = node.op else {
         return Err(UnfitFault::Rounding(PlanError::Ring(0)));
     };
     let Range { low: least, high: most } = graph.port(node.inputs[0]).range;
     let range = [least.into(), most.into()];
+    // What the range can reach is clamped as the operator says, and is all there is to tell apart.
+    let Range { low, high } = node.output.range;
     plan(Rounding { ring: 2, shift: shift.into(), low: low.into(), high: high.into(), range, into })
 }
 
@@ -374,5 +381,7 @@ const USUAL: [usize; 2] = [16, 64];
 const MAX_ELEMENTS: usize = 1 << 21;
 /// Most bytes of all products' messages of one lot of several positions.
 const MAX_BYTES: usize = 1 << 28;
+/// Most entries of one wire over a lot: half a gigabyte.
+const MAX_ENTRIES: usize = 1 << 26;
 /// Most positions of one lot.
 const MOST_POSITIONS: usize = 1 << 16;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! client                                               server
-//!   setup:    supply u8                            ─►              } once a
+//!   setup:    supply u8 · planner u8               ─►              } once a
 //!                                                  ◄─    terms     } conversation:
 //!   key:      public key                           ─►              } bound on the
 //!   … base transfers, both ways …                                  } weights u32
@@ -45,8 +45,12 @@ pub const MASKED: Step = Step::private(8);
 /// The server's share of the answer.
 pub const SHARE: Step = Step::private(9);
 
+/// The version of what both ends derive: plans, packings, modulus. Raise it with any change to them, so that ends, or lots, of different
+/// releases refuse each other instead of taking one another's lengths for a cheat.
+pub(super) const PLANNER: u8 = 1;
+
 /// Bytes of these bodies.
-pub(crate) const SETUP_BYTES: usize = 1;
+pub(crate) const SETUP_BYTES: usize = 2;
 pub(crate) const PREPARE_BYTES: usize = 32 + 4 + 1;
 pub(crate) const SPEND_BYTES: usize = 32 + 4;
 pub(super) const TERMS_BYTES: usize = 4;

@@ -29,7 +29,7 @@
 //! check stops a party (but on length, which is no secret). So a malicious server learns nothing of the client's shares from a step, given that
 //! transfers are secure against a malicious sender and receiver; nor the client of the server's. **Not checked**: whether results are right. Whoever
 //! deviates adds an error of its choice to them, which may depend on the other's data. The caller must find that out elsewhere, and must not
-//! let the peer see from later behaviour whether it did. Shares that go in must be uniform to the peer.
+//! let the peer see from later behaviour whether it did.
 //!
 //! Time and addresses do not depend on shares. Masks, shares and wires are wiped when dropped.
 
