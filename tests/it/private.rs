@@ -1,5 +1,7 @@
 //! Private inference: exact over every path a lot can take, and corrupt servers found as often as the mix says.
 
+mod hostile;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -13,6 +13,7 @@ mod online;
 pub mod ot;
 mod plan;
 pub mod pool;
+mod rings;
 #[cfg(test)]
 mod test_kit;
 mod wire;

@@ -25,7 +25,8 @@ use super::cost::{Ledger, Phase, Watch};
 use super::error::PrivateError;
 use super::host::Holder;
 use super::lot::{Lot, Product};
-use super::plan::{Plan, Work};
+use super::plan::Plan;
+use super::rings::{self, Work};
 use super::wire::{self, MASKED, SHARE};
 use crate::net::Channel;
 use crate::prover::infer::linear;
@@ -85,7 +86,7 @@ pub(super) fn answer(
 
 /// Bits that the answer is shared in.
 fn width(graph: &Graph) -> u32 {
-    super::plan::width(graph.output().range)
+    rings::width(graph.output().range)
 }
 
 fn share(values: Vec<u64>) -> Share {

@@ -3,27 +3,15 @@
 //! Both ends compute the same [`Plan`] from the graph, the bound on the weights and the number of positions; every length on the link
 //! follows from it.
 //!
-//! **Rings.** A wire is shared modulo 2^k with the least k its readers can work with, found from the answer backwards:
-//!
-//! | reader | needs of its input |
-//! |---|---|
-//! | the answer | to tell apart the values of its range |
-//! | matmul, conv | what its accumulators are needed in: a product of shares is one modulo their ring |
-//! | rescale | to hold the accumulators' range, counted from the lower clamp, with a sign ([`Rounding::least_ring`]) |
-//! | max pool | to hold the difference of two values, and what its result is needed in |
-//! | add, average pool | what the result is needed in, less the bits that its factor shifts in |
-//!
-//! **Pools first.** Rounding keeps order, so greatest-then-rescale is rescale-then-greatest. Where a max pool is a rescale's only
-//! reader and it costs fewer bytes, the pool compares accumulators and the rescale is done on what is left, a quarter for 2×2.
+//! `rings` says how a graph is laid out, node by node.
 
 use std::sync::Arc;
 
-use serin_circuits::gates::pool::{Axis, axes};
-use serin_circuits::graph::{Graph, Linear, Node, Op, Window};
-use serin_circuits::tensor::Range;
+use serin_circuits::graph::{Graph, Linear};
 
-use super::clamp::{self, PlanError, Rounding};
+use super::clamp::{self, PlanError};
 use super::lattice::{self, LatticeError, Params};
+use super::rings::{MAX_RING, Planner, Work, levels};
 
 /// A graph laid out, for any number of positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,28 +34,6 @@ pub struct Plan {
     positions: usize,
     /// By node.
     products: Vec<Option<lattice::Plan>>,
-}
-
-/// What one node takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Work {
-    /// A product with the server's weights.
-    Linear(Linear),
-    /// A rounding of every entry.
-    Round(clamp::Plan),
-    /// A rounding that the pool behind it does.
-    Postponed,
-    /// The greatest of each window, and a rounding of it that was put off.
-    Pool {
-        /// max(a, b) − a of b − a.
-        rise: clamp::Plan,
-        /// Along rows, then along columns.
-        axes: [Axis; 2],
-        /// The rounding.
-        then: Option<clamp::Plan>,
-    },
-    /// Nothing but arithmetic on shares.
-    Local,
 }
 
 /// A model that cannot be computed so, and the node it is for.
@@ -250,131 +216,6 @@ impl Plan {
     }
 }
 
-/// Comparisons of each level when `values` are compared two at a time.
-pub(super) fn levels(values: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(values), |n| Some(n.div_ceil(2))).take_while(|n| *n > 1).map(|n| n / 2)
-}
-
-/// Walks a graph from its answer to its question.
-struct Planner<'g> {
-    graph: &'g Graph,
-    readers: Vec<usize>,
-    rings: Vec<u32>,
-    works: Vec<Work>,
-}
-
-impl<'g> Planner<'g> {
-    fn new(graph: &'g Graph) -> Self {
-        let count = graph.nodes().len();
-        let mut readers = vec![0; count + 1];
-        graph.nodes().iter().flat_map(|node| &node.inputs).for_each(|wire| readers[wire.0] += 1);
-        let mut rings = vec![1; count + 1];
-        rings[count] = width(graph.output().range);
-        Self { graph, readers, rings, works: vec![Work::Local; count] }
-    }
-
-    fn node(&mut self, index: usize, node: &Node) -> Result<(), UnfitFault> {
-        if self.works[index] == Work::Postponed {
-            // The pool behind it has said what it needs: the same of the accumulators.
-            let ring = self.rings[index + 1];
-            self.need(node, [ring]);
-            return Ok(());
-        }
-        let into = self.rings[index + 1];
-        match &node.op {
-            Op::MatMul(_) | Op::Conv(_) if into > MAX_RING => return Err(UnfitFault::Ring(into)),
-            Op::MatMul(linear) | Op::Conv(linear) => {
-                self.need(node, [into]);
-                self.works[index] = Work::Linear(*linear);
-            }
-            Op::Add { shifts } => {
-                self.need(node, shifts.map(|shift| into.saturating_sub(shift.into()).max(1)));
-            }
-            Op::AveragePool { multiplier, .. } => {
-                self.need(node, [into.saturating_sub(multiplier.trailing_zeros()).max(1)]);
-            }
-            Op::Reshape { .. } | Op::Concat { .. } | Op::Slice { .. } | Op::Pad { .. } => {
-                self.need(node, std::iter::repeat_n(into, node.inputs.len()));
-            }
-            Op::Rescale { .. } => {
-                let plan = rounding(self.graph, node, into)?;
-                self.need(node, [plan.rounding().ring]);
-                self.works[index] = Work::Round(plan);
-            }
-            Op::MaxPool(window) => self.pool(index, node, window)?,
-        }
-        Ok(())
-    }
-
-    fn need(&mut self, node: &Node, rings: impl IntoIterator<Item = u32>) {
-        for (wire, ring) in node.inputs.iter().zip(rings) {
-            self.rings[wire.0] = self.rings[wire.0].max(ring);
-        }
-    }
-
-    fn pool(&mut self, index: usize, node: &Node, window: &Window) -> Result<(), UnfitFault> {
-        let (into, wire) = (self.rings[index + 1], node.inputs[0]);
-        let port = self.graph.port(wire);
-        let Ok(axes) = axes(window, &port.shape) else { return Err(UnfitFault::Positions(0)) };
-        let compared: usize = axes.iter().map(|axis| axis.len() * levels(axis.most()).sum::<usize>()).sum();
-        let pooled = axes[1].len();
-        let at_once = rise(port.range, into)?;
-        let mut work = Work::Pool { rise: at_once.clone(), axes, then: None };
-        let before = wire.0.checked_sub(1).map(|at| (at, &self.graph.nodes()[at]));
-        if let Some((at, source)) = before.filter(|(_, source)| matches!(source.op, Op::Rescale { .. }))
-            && self.readers[wire.0] == 1
-        {
-            let last = rounding(self.graph, source, into)?;
-            let wide = rise(self.graph.port(source.inputs[0]).range, last.rounding().ring);
-            let first = rounding(self.graph, source, at_once.rounding().into)?;
-            let direct = compared * at_once.weight() + port.len() * first.weight();
-            if let Ok(wide) = wide
-                && compared * wide.weight() + pooled * last.weight() < direct
-            {
-                self.works[at] = Work::Postponed;
-                let Work::Pool { axes, .. } = work else { return Ok(()) };
-                work = Work::Pool { rise: wide, axes, then: Some(last) };
-            }
-        }
-        if let Work::Pool { rise, .. } = &work {
-            let ring = rise.rounding().into;
-            self.need(node, [ring]);
-        }
-        self.works[index] = work;
-        Ok(())
-    }
-}
-
-/// The rounding of a rescale node into a ring.
-fn rounding(graph: &Graph, node: &Node, into: u32) -> Result<clamp::Plan, UnfitFault> {
-    let Op::Rescale { shift, .. } = node.op else {
-        return Err(UnfitFault::Rounding(PlanError::Ring(0)));
-    };
-    let Range { low: least, high: most } = graph.port(node.inputs[0]).range;
-    let range = [least.into(), most.into()];
-    // What the range can reach is clamped as the operator says, and is all there is to tell apart.
-    let Range { low, high } = node.output.range;
-    plan(Rounding { ring: 2, shift: shift.into(), low: low.into(), high: high.into(), range, into })
-}
-
-/// max(a, b) − a of b − a, for a and b of a range, where a is needed in `into` bits; its own results are in that many or more.
-fn rise(range: Range, into: u32) -> Result<clamp::Plan, UnfitFault> {
-    let span = i64::from(range.high) - i64::from(range.low);
-    let rounding = Rounding { ring: 2, shift: 0, low: 0, high: span, range: [-span, span], into };
-    plan(Rounding { into: into.max(rounding.least_ring()), ..rounding })
-}
-
-fn plan(rounding: Rounding) -> Result<clamp::Plan, UnfitFault> {
-    Ok(clamp::Plan::new(Rounding { ring: rounding.least_ring(), ..rounding })?)
-}
-
-/// Bits that tell apart the values of a range.
-pub(super) fn width(range: Range) -> u32 {
-    (32 - range.high.abs_diff(range.low).leading_zeros()).max(1)
-}
-
-/// The widest ring of a product.
-const MAX_RING: u32 = 32;
 /// Sizes of lots that the modulus is chosen for.
 const USUAL: [usize; 2] = [16, 64];
 /// Most elements compared in one lot of several positions: some hundred megabytes of material at the server.
