@@ -116,7 +116,7 @@ impl Asker {
         self.expected = self.expected.max(batch);
         let (mut values, mut from, mut beyond) = (Vec::with_capacity(batch * graph.output().len()), 0, None);
         while from < batch {
-            let lot = match self.from_pool(batch - from)? {
+            let lot = match self.withdraw(batch - from)? {
                 Some(lot) => lot,
                 None if matches!(self.lots, Lots::PoolOnly(_)) => {
                     return Err(PrivateError::Dry { wanted: batch - from, left: 0 });
@@ -200,7 +200,7 @@ impl Asker {
     }
 
     /// The smallest lot that holds so many positions, else the largest there is.
-    fn from_pool(&mut self, positions: usize) -> Result<Option<Lot>, PrivateError> {
+    fn withdraw(&mut self, positions: usize) -> Result<Option<Lot>, PrivateError> {
         let Some(pool) = self.pool() else { return Ok(None) };
         let labels = self.labels(pool)?;
         let large = labels.iter().find(|label| label.positions as usize >= positions);

@@ -50,6 +50,7 @@ pub struct Plan {
 
 /// What one node takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each node of a graph")]
 pub(super) enum Work {
     /// A product with the server's weights.
     Linear(Linear),
