@@ -14,13 +14,12 @@ use serin_verifier::record::{End, Entry};
 use super::Verdict;
 use super::accuracy::{Accuracy, level};
 use super::ask::{Record, caught, said};
-use super::connect::{Connect, card};
+use super::connect::{Reach, card};
 use super::console::{Console, warn};
 use super::data::{self, ReadingPath};
 use super::how::How;
 use super::mixing::{draw, terms};
 use crate::audit::{Audit, Campaign, CampaignError, Looks, audit};
-use crate::net::tls::Pin;
 use crate::session::Session;
 use crate::session::record::read;
 
@@ -40,12 +39,8 @@ pub(super) struct Inquiry {
     /// A server to ask
     #[arg(long, value_name = "HOST:PORT", requires_all = ["card", "canaries"])]
     server: Option<String>,
-    /// Speak TLS, and only to the holder of this certificate: the pin the server printed
-    #[arg(long, value_name = "PIN", requires = "server")]
-    tls_pin: Option<Pin>,
-    /// How long to wait for an answer, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    timeout: u32,
+    #[command(flatten)]
+    reach: Reach,
     /// Labelled samples to draw canaries from
     #[arg(long, value_name = "DATA", requires = "server")]
     canaries: Option<Source>,
@@ -90,13 +85,7 @@ impl Inquiry {
         let count = self.canary_count.map_or(pool.len(), |count| count as usize);
         ensure!(count <= pool.len(), "{count} canaries are to be asked and {} are there", pool.len());
 
-        let connect = Connect {
-            card: self.card.clone().unwrap_or_default(),
-            server: server.to_owned(),
-            tls_pin: self.tls_pin,
-            timeout: self.timeout,
-        };
-        let mut client = connect.open(self.how.kind()?)?;
+        let mut client = self.reach.open(server, self.how.kind()?)?;
         let session = match Session::new(card, client.graph().clone()) {
             Ok(session) => session,
             Err(error) => return caught(console, error),
