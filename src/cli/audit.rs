@@ -19,7 +19,9 @@ use super::console::{Console, warn};
 use super::data::{self, ReadingPath};
 use super::how::How;
 use super::mixing::{draw, terms};
+use super::private::Stock;
 use crate::audit::{Audit, Campaign, CampaignError, Looks, audit};
+use crate::protocol::Kind;
 use crate::session::Session;
 use crate::session::record::read;
 
@@ -53,6 +55,8 @@ pub(super) struct Inquiry {
     #[command(flatten)]
     how: How,
     #[command(flatten)]
+    stock: Stock,
+    #[command(flatten)]
     reading: ReadingPath,
     /// Be assured of at least this accuracy, as 0.95; short of that the audit could not tell
     #[arg(long, value_name = "ACCURACY", requires = "server")]
@@ -85,7 +89,9 @@ impl Inquiry {
         let count = self.canary_count.map_or(pool.len(), |count| count as usize);
         ensure!(count <= pool.len(), "{count} canaries are to be asked and {} are there", pool.len());
 
-        let mut client = self.reach.open(server, self.how.kind()?)?;
+        let kind = self.how.kind()?;
+        self.stock.check(kind)?;
+        let mut client = self.reach.open(server, kind)?;
         let session = match Session::new(card, client.graph().clone()) {
             Ok(session) => session,
             Err(error) => return caught(console, error),
@@ -93,6 +99,10 @@ impl Inquiry {
         let encoder = self.reading.encoder(session.card(), session.graph().input())?;
         let canaries = draw(&pool, count, &encoder)?;
         let batch = (self.batch as usize).min(client.max_batch()?);
+        self.stock.hand_to(&mut client)?;
+        if kind == Kind::Private {
+            client.expect(count)?;
+        }
         let campaign = Campaign { session: &session, canaries, criteria, batch };
         let mut record = Record::open(self.record.as_ref())?;
         let bar = console.steps(count as u64);

@@ -80,6 +80,14 @@ impl Asker {
         }
     }
 
+    /// This model's lots in the pool, smallest first; none without one.
+    ///
+    /// # Errors
+    /// [`PrivateError::Pool`].
+    pub fn held(&self) -> Result<Vec<Label>, PrivateError> {
+        self.pool().map_or(Ok(Vec::new()), |pool| self.labels(pool))
+    }
+
     /// The answers to `inputs`, in the graph's input range, with lots of at most `most` positions.
     ///
     /// # Errors
