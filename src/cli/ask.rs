@@ -12,7 +12,7 @@ use serin_verifier::rejection::{Blame, Rejection};
 use serin_verifier::report::Report;
 
 use super::connect::Connect;
-use super::console::Console;
+use super::console::{Console, warn};
 use super::data::ReadingPath;
 use super::how::How;
 use super::mixing::{Mixed, Mixing};
@@ -102,6 +102,11 @@ impl Ask {
             Err(error) => return caught(console, error),
         };
         let questions = self.questions(&session, client.max_batch()?)?;
+        if self.mixing.has_references() && !kind.hides_questions() {
+            warn(
+                "the server answered the references before and may know them again; hide them by --protocol private",
+            );
+        }
         self.stock.hand_to(&mut client)?;
         let mut record = Record::open(self.record.as_ref())?;
         let outcome =

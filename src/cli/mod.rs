@@ -30,6 +30,7 @@ mod plan;
 mod prepare;
 mod private;
 mod process;
+mod references;
 mod serve;
 mod verify;
 

@@ -72,6 +72,87 @@ fn private_session_in_the_clear_and_over_tls_answers_as_plain_and_verifies_again
 }
 
 #[test]
+fn references_of_a_proved_record_give_the_published_mix_and_no_accuracy_is_needed() {
+    let place = cheap();
+    place.accepts("commit cheap.serin --server finch -o card.json --force");
+    let server = place.serve("cheap.serin --card card.json");
+    place.accepts(&ask(&server, "0..40", "--protocol proved --record public.record"));
+    let private = "--protocol private --references public.record --record public.record";
+    for (rows, expected) in [("100..101", [22, 22]), ("100..110", [10, 9])] {
+        let report = place.json(0, &ask(&server, rows, private));
+        assert_eq!(
+            [&report["verdict"], &report["canaries"]["reference"]["tally"]["wrong"]],
+            [&"accepted".into(), &Value::from(0)]
+        );
+        assert_eq!(mix(&report), expected);
+        assert!(bits(&report) >= 40.0);
+    }
+    // What was asked in private since then is no reference, and no obstacle.
+    let few = place.json(0, &ask(&server, "100..101", &format!("{private} --canary-count 7 --copies 3")));
+    assert_eq!(mix(&few), [3, 7]);
+    assert_eq!(
+        place.json(0, "verify public.record --card card.json")["entries"].as_array().unwrap().len(),
+        4
+    );
+}
+
+#[test]
+fn references_fewer_than_planned_take_more_copies() {
+    let place = cheap();
+    let server = place.serve("cheap.serin --card card.json");
+    place.accepts(&ask(&server, "0..12", "--record public.record"));
+    let private = "--protocol private --references public.record";
+    let report = place.json(0, &ask(&server, "100..101", private));
+    assert!(mix(&report)[0] > 22 && mix(&report)[1] == 12 && bits(&report) >= 40.0, "{:?}", mix(&report));
+    let (_, error) = place.exits(2, &ask(&server, "100..101", &format!("{private} --canary-count 13")));
+    assert!(
+        error.contains("13 canaries are to be hidden and 12 are there; give more by --references"),
+        "{error}"
+    );
+}
+
+#[test]
+fn references_and_labelled_canaries_together_are_worth_the_better_of_either() {
+    let place = cheap();
+    let server = place.serve("cheap.serin --card card.json");
+    place.accepts(&ask(&server, "0..40", "--record public.record"));
+    let labelled = place.json(0, &ask(&server, "100..101", "--protocol private --canaries digits:canary"));
+    let both = "--protocol private --canaries digits:canary --references public.record";
+    let report = place.json(0, &ask(&server, "100..101", both));
+    assert_eq!(mix(&report), [mix(&labelled)[0].min(22), mix(&labelled)[1] + 22]);
+    let asked = |kind: &str| report["canaries"][kind]["tally"]["asked"].as_u64().unwrap();
+    assert_eq!([asked("labelled"), asked("reference")], [mix(&labelled)[1], 22]);
+    assert!(bits(&report) >= 40.0, "{}", bits(&report));
+}
+
+#[test]
+fn references_that_prove_nothing_of_the_card_are_refused_with_the_reason() {
+    let place = cheap();
+    place.accepts("compile digits.onnx --data digits:calibration -o digits.serin");
+    place.accepts("commit digits.serin --server finch -o digits.json");
+    let server = place.serve("cheap.serin --card card.json");
+    let other = place.serve("digits.serin --card digits.json");
+    place.accepts(&ask(&other, "0..4", "--record other.record").replace("card.json", "digits.json"));
+    place.exits(2, &ask(&server, "0..4", "--protocol plain --record plain.record"));
+    place.accepts(&ask(&server, "0..4", "--record proved.record"));
+    let before = place.names();
+    let private = "--protocol private --record new.record --references";
+    for (record, said) in [
+        ("other.record", "entry 0 was asked under another card"),
+        ("plain.record", "entry 0 was asked without a proof"),
+        ("none.record", "none.record"),
+    ] {
+        let (_, error) = place.exits(2, &ask(&server, "8..9", &format!("{private} {record}")));
+        assert!(error.contains(said), "{record}: {error}");
+    }
+    assert_eq!(place.names(), before);
+    // In the clear they are no secret from whoever answered them.
+    let (_, warned) =
+        place.exits(0, &ask(&server, "8..9", "--references proved.record --copies 1 --canary-count 2"));
+    assert!(warned.contains("may know them again"), "{warned}");
+}
+
+#[test]
 fn prepared_lots_are_spent_once_and_refilled_only_where_allowed() {
     let place = cheap();
     let server = place.serve("cheap.serin --card card.json --pool servers");
