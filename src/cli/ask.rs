@@ -12,10 +12,11 @@ use serin_verifier::rejection::{Blame, Rejection};
 use serin_verifier::report::Report;
 
 use super::connect::Connect;
-use super::console::Console;
+use super::console::{Console, warn};
 use super::data::ReadingPath;
 use super::how::How;
 use super::mixing::{Mixed, Mixing};
+use super::private::{Spent, Stock};
 use super::{Verdict, data};
 use crate::protocol::Protocol;
 use crate::session::record::Recorder;
@@ -23,8 +24,8 @@ use crate::session::{Outcome, Questions, Session, SessionError, Stage};
 
 /// Ask a server, with copies and hidden canaries, and say what its answers are worth
 ///
-/// Questions and canaries are shuffled and sent as one batch, in the clear but for TLS. What came back is recorded before it is judged;
-/// `serin verify` judges the record again, by the same rules, anywhere.
+/// Questions and canaries are shuffled and sent as one batch, in the clear but for TLS, or, by --protocol private, so that the server
+/// sees nothing of them. What came back is recorded before it is judged; `serin verify` judges the record again, by the same rules, anywhere.
 #[derive(Args, Debug)]
 #[command(after_long_help = data::HELP)]
 pub(super) struct Ask {
@@ -42,6 +43,8 @@ pub(super) struct Ask {
     reading: ReadingPath,
     #[command(flatten)]
     how: How,
+    #[command(flatten)]
+    stock: Stock,
     /// Append what was asked and answered to this record
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -66,6 +69,9 @@ struct Answered<'a> {
     #[serde(flatten)]
     report: &'a Report,
     record: Option<Recorded<'a>>,
+    /// Of private questions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_costs: Option<Spent>,
     judging_s: f64,
 }
 
@@ -88,6 +94,7 @@ impl Ask {
     /// Asks.
     pub(super) fn run(self, console: &Console) -> Result<Verdict> {
         let (card, kind) = (self.connect.card()?, self.how.kind()?);
+        self.stock.check(kind)?;
         let bar = console.doing("connecting");
         let mut client = self.connect.open(kind)?;
         let session = match Session::new(card, client.graph().clone()) {
@@ -95,6 +102,12 @@ impl Ask {
             Err(error) => return caught(console, error),
         };
         let questions = self.questions(&session, client.max_batch()?)?;
+        if self.mixing.has_references() && !kind.hides_questions() {
+            warn(
+                "the server answered the references before and may know them again; hide them by --protocol private",
+            );
+        }
+        self.stock.hand_to(&mut client)?;
         let mut record = Record::open(self.record.as_ref())?;
         let outcome =
             session.run(&mut client as &mut dyn Protocol, &questions, &mut record.recorder, &mut |stage| {
@@ -108,9 +121,10 @@ impl Ask {
                 return caught(console, error);
             }
         };
+        let spent = Spent::by(&client, self.connect.reach.line.as_ref());
         // The answers are here; whether the server hears the farewell changes nothing.
         let _ = client.close();
-        self.show(console, &outcome)?;
+        self.show(console, &outcome, spent)?;
         Ok(outcome.report.verdict.into())
     }
 
@@ -135,18 +149,20 @@ impl Ask {
         Ok(Questions { queries, copies, canaries, criteria })
     }
 
-    fn show(&self, console: &Console, outcome: &Outcome) -> Result<()> {
+    fn show(&self, console: &Console, outcome: &Outcome, private_costs: Option<Spent>) -> Result<()> {
         let file = self.record.as_ref();
         let answered = Answered {
             report: &outcome.report,
             record: file.map(|file| Recorded { file, head: hex::encode(outcome.head) }),
+            private_costs,
             judging_s: outcome.judging.as_secs_f64(),
         };
         console.result(&answered, |answered| {
             let mut text = answers(answered.report);
-            let _ = write!(text, "\n{}, {:.3} s to check", answered.report, answered.judging_s);
+            let _ = writeln!(text, "\n{}, {:.3} s to check", answered.report, answered.judging_s);
+            text += &answered.private_costs.as_ref().map(Spent::text).unwrap_or_default();
             if let Some(Recorded { file, head }) = &answered.record {
-                let _ = write!(text, "\nrecord     {}, head {head}", file.display());
+                let _ = write!(text, "record     {}, head {head}", file.display());
             }
             text
         })

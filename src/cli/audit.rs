@@ -14,13 +14,14 @@ use serin_verifier::record::{End, Entry};
 use super::Verdict;
 use super::accuracy::{Accuracy, level};
 use super::ask::{Record, caught, said};
-use super::connect::{Connect, card};
+use super::connect::{Reach, card};
 use super::console::{Console, warn};
 use super::data::{self, ReadingPath};
 use super::how::How;
 use super::mixing::{draw, terms};
+use super::private::Stock;
 use crate::audit::{Audit, Campaign, CampaignError, Looks, audit};
-use crate::net::tls::Pin;
+use crate::protocol::Kind;
 use crate::session::Session;
 use crate::session::record::read;
 
@@ -40,12 +41,8 @@ pub(super) struct Inquiry {
     /// A server to ask
     #[arg(long, value_name = "HOST:PORT", requires_all = ["card", "canaries"])]
     server: Option<String>,
-    /// Speak TLS, and only to the holder of this certificate: the pin the server printed
-    #[arg(long, value_name = "PIN", requires = "server")]
-    tls_pin: Option<Pin>,
-    /// How long to wait for an answer, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    timeout: u32,
+    #[command(flatten)]
+    reach: Reach,
     /// Labelled samples to draw canaries from
     #[arg(long, value_name = "DATA", requires = "server")]
     canaries: Option<Source>,
@@ -57,6 +54,8 @@ pub(super) struct Inquiry {
     batch: u32,
     #[command(flatten)]
     how: How,
+    #[command(flatten)]
+    stock: Stock,
     #[command(flatten)]
     reading: ReadingPath,
     /// Be assured of at least this accuracy, as 0.95; short of that the audit could not tell
@@ -90,13 +89,9 @@ impl Inquiry {
         let count = self.canary_count.map_or(pool.len(), |count| count as usize);
         ensure!(count <= pool.len(), "{count} canaries are to be asked and {} are there", pool.len());
 
-        let connect = Connect {
-            card: self.card.clone().unwrap_or_default(),
-            server: server.to_owned(),
-            tls_pin: self.tls_pin,
-            timeout: self.timeout,
-        };
-        let mut client = connect.open(self.how.kind()?)?;
+        let kind = self.how.kind()?;
+        self.stock.check(kind)?;
+        let mut client = self.reach.open(server, kind)?;
         let session = match Session::new(card, client.graph().clone()) {
             Ok(session) => session,
             Err(error) => return caught(console, error),
@@ -104,6 +99,10 @@ impl Inquiry {
         let encoder = self.reading.encoder(session.card(), session.graph().input())?;
         let canaries = draw(&pool, count, &encoder)?;
         let batch = (self.batch as usize).min(client.max_batch()?);
+        self.stock.hand_to(&mut client)?;
+        if kind == Kind::Private {
+            client.expect(count)?;
+        }
         let campaign = Campaign { session: &session, canaries, criteria, batch };
         let mut record = Record::open(self.record.as_ref())?;
         let bar = console.steps(count as u64);

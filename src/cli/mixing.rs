@@ -1,7 +1,9 @@
 //! Which canaries to hide among a batch, and how many copies and canaries that takes.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, ensure};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serin_circuits::tensor::Tensor;
 use serin_datasets::{Samples, Source, load};
 use serin_verifier::canary::bounds::Tolerance;
@@ -13,21 +15,29 @@ use serin_verifier::record::Truth;
 
 use super::accuracy::level;
 use super::data;
+use super::references::References;
 use crate::import::lower::Encoder;
 use crate::session::random::Randomness;
 use crate::session::{Canaries, criteria};
 
 /// How a batch is mixed and judged.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("known").multiple(true).args(["canaries", "references"]))]
 pub(super) struct Mixing {
     /// Labelled samples to draw canaries from, afresh for each session
     #[arg(long, value_name = "DATA")]
-    pub(super) canaries: Option<Source>,
+    canaries: Option<Source>,
+    /// A record of proved answers under this card to draw canaries from, afresh for each session. Their answers are known exactly: fewer
+    /// are needed, and no accuracy need be claimed. They were asked in the clear, so ask public samples for it, and hide them by --protocol
+    /// private: whoever answered them may know them again. With --canaries, as many of either are hidden as each would take alone, and
+    /// each question is asked in the fewer copies of the two plans
+    #[arg(long, value_name = "RECORD")]
+    references: Option<PathBuf>,
     /// Copies of each question; planned unless given
     #[arg(long, value_name = "B")]
     copies: Option<u64>,
-    /// How many canaries to hide; planned unless given
-    #[arg(long, value_name = "T", requires = "canaries")]
+    /// How many canaries to hide, of both kinds how many labelled ones; planned unless given
+    #[arg(long, value_name = "T", requires = "known")]
     canary_count: Option<u64>,
     /// What to plan for: a wrong answer stays hidden with at most 2^-BITS
     #[arg(long, value_name = "BITS", default_value_t = 40)]
@@ -39,11 +49,21 @@ pub(super) struct Mixing {
 
 /// Numbers of copies and canaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Numbers {
+struct Numbers {
     /// B.
-    pub(super) copies: u64,
-    /// T.
-    pub(super) canaries: u64,
+    copies: u64,
+    /// T: the labelled ones,
+    labelled: u64,
+    /// and the references.
+    exact: u64,
+}
+
+/// What one kind of canary alone takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    canaries: u64,
+    /// Copies, if these canaries reach the bits.
+    copies: Option<u64>,
 }
 
 /// Everything about a session but its queries.
@@ -57,55 +77,88 @@ pub(super) struct Mixed {
 }
 
 impl Mixing {
+    /// Whether reference canaries are hidden.
+    pub(super) fn has_references(&self) -> bool {
+        self.references.is_some()
+    }
+
     /// Draws canaries for `queries` questions under a card.
     pub(super) fn draw(&self, card: &Card, encoder: &Encoder, queries: u64) -> Result<Mixed> {
         let pool = self.canaries.as_ref().map(load).transpose()?;
         let criteria = terms(card, self.alpha, pool.is_some())?;
-        let available = pool.as_ref().map_or(0, |pool| pool.len() as u64);
-        let Numbers { copies, canaries } = self.numbers(criteria, queries, available)?;
-        ensure!(
-            canaries <= available,
-            "{canaries} canaries are to be hidden and {available} are there; give more by --canaries, or set --canary-count"
-        );
-        let canaries = match pool {
-            Some(pool) => draw(&pool, canaries as usize, encoder)?,
-            None => Canaries { inputs: Tensor::zeros(0, &encoder.reading.shape), truths: Vec::new() },
+        let references = self.references.as_ref().map(|path| References::read(path, card)).transpose()?;
+        let available = [pool.as_ref().map(Samples::len), references.as_ref().map(References::len)];
+        let Numbers { copies, labelled, exact } = self.numbers(criteria, queries, available)?;
+        let shape = &encoder.reading.shape;
+        let mut canaries = match pool {
+            Some(pool) => draw(&pool, labelled as usize, encoder)?,
+            None => Canaries { inputs: Tensor::zeros(0, shape), truths: Vec::new() },
         };
+        if let Some(references) = references {
+            let mut randomness = Randomness::fresh()?;
+            let drawn = choose(exact as usize, references.len(), &mut |n| randomness.below(n));
+            canaries = both(&canaries, &references.canaries(&drawn, shape)?)?;
+        }
         Ok(Mixed { copies, canaries, criteria })
     }
 
-    /// B and T: as given, or else the cheapest that reach the bits although an honest model may miss some labelled canaries.
-    fn numbers(&self, criteria: Criteria, queries: u64, available: u64) -> Result<Numbers> {
-        if available == 0 || queries == 0 {
-            // Without canaries, copies protect nothing; without queries, there is nothing to protect.
-            return Ok(Numbers {
-                copies: self.copies.unwrap_or(1),
-                canaries: self.canary_count.unwrap_or(available),
-            });
+    /// B and T, of so many labelled samples and references. Copies protect through either kind alone, whatever else is hidden: of two
+    /// plans the fewer copies do.
+    fn numbers(&self, criteria: Criteria, queries: u64, available: [Option<usize>; 2]) -> Result<Numbers> {
+        let [labelled, exact] = available.map(|samples| samples.map(|n| n as u64));
+        if labelled.or(exact).is_none() {
+            // Without canaries, copies protect nothing.
+            return Ok(Numbers { copies: self.copies.unwrap_or(1), labelled: 0, exact: 0 });
         }
-        if let (Some(copies), Some(canaries)) = (self.copies, self.canary_count) {
-            return Ok(Numbers { copies, canaries });
-        }
-        let exact = plan(queries, self.bits)?.mix.canaries();
-        let tries: Vec<u64> = match self.canary_count {
-            Some(canaries) => vec![canaries],
-            None => (0..8).map(|doubling| (exact << doubling).min(available)).collect(),
+        let missed = |canaries| {
+            let tally = Tally::new(canaries, 0).ok()?;
+            let Criteria { claimed_error, alpha, beta, .. } = criteria;
+            Some(Assessment::of(tally, claimed_error, alpha, beta).threshold)
         };
-        let plans = tries.into_iter().filter_map(|canaries| self.with(criteria, queries, canaries));
-        let cheapest = plans.min_by_key(|plan| plan.mix.positions());
-        let plan = cheapest.with_context(|| {
-            let bits = self.bits;
-            format!("{available} canaries do not give {bits} bits; ask for fewer --bits, give more canaries, or set --copies and --canary-count")
+        let count = self.canary_count;
+        let labelled = labelled.map(|n| self.part("canaries", queries, n, count, missed)).transpose()?;
+        let count = count.filter(|_| labelled.is_none());
+        let exact = exact.map(|n| self.part("references", queries, n, count, |_| Some(0))).transpose()?;
+        let [labelled, exact] =
+            [labelled, exact].map(|part| part.unwrap_or(Part { canaries: 0, copies: None }));
+        let copies = labelled.copies.into_iter().chain(exact.copies).min().with_context(|| {
+            let (all, bits) = (available.into_iter().flatten().sum::<usize>(), self.bits);
+            format!("{all} canaries do not give {bits} bits; ask for fewer --bits, give more canaries, or set --copies and --canary-count")
         })?;
-        Ok(Numbers { copies: self.copies.unwrap_or(plan.mix.copies()), canaries: plan.mix.canaries() })
+        let copies = self.copies.unwrap_or(copies);
+        Ok(Numbers { copies, labelled: labelled.canaries, exact: exact.canaries })
     }
 
-    /// The fewest copies that reach the bits with so many labelled canaries.
-    fn with(&self, criteria: Criteria, queries: u64, canaries: u64) -> Option<Plan> {
-        let tally = Tally::new(canaries, 0).ok()?;
-        let allowed = Assessment::of(tally, criteria.claimed_error, criteria.alpha, criteria.beta).threshold;
-        let tolerance = Tolerance::new(allowed, Rate::ZERO).ok()?;
-        plan_labelled(queries, canaries, &tolerance, self.bits).ok()
+    /// As given, or else the cheapest that reach the bits although an honest model may miss `missed` of so many canaries.
+    fn part(
+        &self,
+        option: &str,
+        queries: u64,
+        available: u64,
+        count: Option<u64>,
+        missed: impl Fn(u64) -> Option<u64>,
+    ) -> Result<Part> {
+        let part = if let (Some(copies), Some(canaries)) = (self.copies, count) {
+            Part { canaries, copies: Some(copies) }
+        } else {
+            let exact = plan(queries, self.bits)?.mix.canaries();
+            let tries = (0..8).map(|doubling| count.unwrap_or((exact << doubling).min(available)));
+            let with = |canaries: u64| {
+                let tolerance = Tolerance::new(missed(canaries)?, Rate::ZERO).ok()?;
+                plan_labelled(queries, canaries, &tolerance, self.bits).ok()
+            };
+            let cheapest = tries.filter_map(with).min_by_key(|plan| plan.mix.positions());
+            match cheapest {
+                Some(Plan { mix, .. }) => Part { canaries: mix.canaries(), copies: Some(mix.copies()) },
+                None => Part { canaries: count.unwrap_or(exact.min(available)), copies: None },
+            }
+        };
+        let wanted = part.canaries;
+        ensure!(
+            wanted <= available,
+            "{wanted} canaries are to be hidden and {available} are there; give more by --{option}, or set --canary-count"
+        );
+        Ok(part)
     }
 }
 
@@ -126,6 +179,15 @@ pub(super) fn draw(pool: &Samples, count: usize, encoder: &Encoder) -> Result<Ca
         drawn.labels().context("the canaries have no labels, so nothing is known of them; add labels")?;
     let truths = labels.iter().map(|label| Truth::Label(*label)).collect();
     let inputs = data::encode(encoder, &drawn).context("the canaries do not fit the model")?;
+    Ok(Canaries { inputs, truths })
+}
+
+/// These canaries and those.
+fn both(a: &Canaries, b: &Canaries) -> Result<Canaries> {
+    let (inputs, truths) =
+        ([a.inputs.values(), b.inputs.values()].concat(), [&a.truths[..], &b.truths].concat());
+    let inputs =
+        Tensor::new(truths.len(), b.inputs.shape(), inputs).context("the canaries do not fit each other")?;
     Ok(Canaries { inputs, truths })
 }
 

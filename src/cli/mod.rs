@@ -27,7 +27,10 @@ mod how;
 mod inspect;
 mod mixing;
 mod plan;
+mod prepare;
+mod private;
 mod process;
+mod references;
 mod serve;
 mod verify;
 
@@ -62,6 +65,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Commit(commit::Commit),
     Serve(serve::Serve),
+    Prepare(prepare::Prepare),
     Ask(ask::Ask),
     Verify(verify::Verify),
     Audit(audit::Inquiry),
@@ -121,6 +125,7 @@ impl Cli {
             Command::Inspect(command) => command.run(&console),
             Command::Commit(command) => command.run(&console),
             Command::Serve(command) => command.run(&console),
+            Command::Prepare(command) => command.run(&console),
             Command::Ask(command) => command.run(&console),
             Command::Verify(command) => command.run(&console),
             Command::Audit(command) => command.run(&console),

@@ -137,8 +137,7 @@ impl Ends {
         let mean = |of: fn(&Cost) -> f64, phase: fn(&NodeCost) -> &Cost, end: usize| {
             (of(phase(&after[end])) - of(phase(&before[end]))) / runs
         };
-        let (offline, online): (fn(&NodeCost) -> &Cost, fn(&NodeCost) -> &Cost) =
-            (|n| &n.offline, |n| &n.online);
+        let [offline, online]: [fn(&NodeCost) -> &Cost; 2] = [|n| &n.offline, |n| &n.online];
         let sent = |phase| mean(|c| c.sent as f64, phase, 0);
         let received = |phase| mean(|c| c.received as f64, phase, 0);
         let cpu = |phase| Both { client: mean(|c| c.cpu_s, phase, 0), server: mean(|c| c.cpu_s, phase, 1) };

@@ -8,6 +8,7 @@ use serin_verifier::card::Card;
 use serin_verifier::rejection::{Place, Rejection};
 use serin_verifier::statement::{fits, most_samples};
 
+use super::private::pool::Label;
 use super::private::{Asker, Ledger, Lots, PrivateError, model_digest};
 use super::{Declined, Evidence, Kind, Offer, OfferError, Protocol, ProtocolError, Reply, wire};
 use crate::net::{Channel, Meter, NetError, Step};
@@ -84,6 +85,15 @@ impl Client {
             progress();
         }
         Ok(())
+    }
+
+    /// The lots for this server's model in the pool of [`Client::set_lots`], smallest first; none without one.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Private`], if the pool cannot be read.
+    pub fn held(&self) -> Result<Vec<Label>, ProtocolError> {
+        let held = self.private.as_ref().map_or(Ok(Vec::new()), Asker::held);
+        held.map_err(private_error)
     }
 
     /// Says that so many positions will be asked in private in this conversation.

@@ -1,6 +1,7 @@
 //! The built program, as its users meet it: results, exit codes, files left behind.
 
 mod modes;
+mod private;
 mod reading;
 
 use std::fs;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use indicatif::ProgressBar;
-use private::{Line, Pair};
+use private::Pair;
 use serde::Serialize;
 use serin_circuits::graph::Port;
 use serin_circuits::tensor::Tensor;
@@ -17,6 +17,7 @@ use serin_verifier::limits::MAX_BATCH;
 use serin_verifier::proof::Mode;
 
 use super::compile::Quantisation;
+use super::connect::Line;
 use super::console::Console;
 use super::file::OnnxPath;
 use super::how::How;

@@ -10,9 +10,10 @@ use serde::Serialize;
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::encode_model;
 
+use crate::cli::connect::Line;
 use crate::cli::process::Process;
 use crate::measure::private::{self as measure, Batch, Ends};
-use crate::net::{Shape, Timeouts, tcp};
+use crate::net::{Timeouts, tcp};
 use crate::protocol::private::Ledger;
 use crate::protocol::{Answerer, Client, Host, Kind};
 use crate::prover::Model;
@@ -26,21 +27,6 @@ pub(super) struct Figures {
     line: Option<String>,
     #[serde(flatten)]
     of_batch: Batch,
-}
-
-/// A line, and how it was typed.
-#[derive(Clone, Debug)]
-pub(super) struct Line {
-    text: String,
-    shape: Shape,
-}
-
-impl std::str::FromStr for Line {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Ok(Self { shape: text.parse()?, text: text.into() })
-    }
 }
 
 /// A server process of a model, and the model.

@@ -80,6 +80,14 @@ impl Asker {
         }
     }
 
+    /// This model's lots in the pool, smallest first; none without one.
+    ///
+    /// # Errors
+    /// [`PrivateError::Pool`].
+    pub fn held(&self) -> Result<Vec<Label>, PrivateError> {
+        self.pool().map_or(Ok(Vec::new()), |pool| self.labels(pool))
+    }
+
     /// The answers to `inputs`, in the graph's input range, with lots of at most `most` positions.
     ///
     /// # Errors
@@ -116,7 +124,7 @@ impl Asker {
         self.expected = self.expected.max(batch);
         let (mut values, mut from, mut beyond) = (Vec::with_capacity(batch * graph.output().len()), 0, None);
         while from < batch {
-            let lot = match self.from_pool(batch - from)? {
+            let lot = match self.withdraw(batch - from)? {
                 Some(lot) => lot,
                 None if matches!(self.lots, Lots::PoolOnly(_)) => {
                     return Err(PrivateError::Dry { wanted: batch - from, left: 0 });
@@ -200,7 +208,7 @@ impl Asker {
     }
 
     /// The smallest lot that holds so many positions, else the largest there is.
-    fn from_pool(&mut self, positions: usize) -> Result<Option<Lot>, PrivateError> {
+    fn withdraw(&mut self, positions: usize) -> Result<Option<Lot>, PrivateError> {
         let Some(pool) = self.pool() else { return Ok(None) };
         let labels = self.labels(pool)?;
         let large = labels.iter().find(|label| label.positions as usize >= positions);

@@ -105,10 +105,12 @@ impl PrivateError {
             Self::Unfit(_)
             | Self::NoLot(_)
             | Self::TooMany(_)
-            | Self::NoPool
             | Self::NoKeys
             | Self::Size { .. }
             | Self::Planner { .. } => Some(self.to_string()),
+            Self::NoPool => {
+                Some("this server keeps no lots beyond a conversation: it runs without a pool".into())
+            }
             Self::Pool(_) => Some("the lot cannot be kept or found here".into()),
             _ => None,
         }

@@ -22,6 +22,7 @@ use super::plan::UnfitFault;
 
 /// What one node takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each node of a graph")]
 pub(super) enum Work {
     /// A product with the server's weights.
     Linear(Linear),

@@ -163,15 +163,17 @@ fn worth(entry: &Entry, asked: Asked, proof: &Proof, canaries: &Judgement) -> Wo
     };
     // The most canaries that may be wrong without a rejection; p0 = 0 is the bound for a server that knows the truth better.
     let wrong = entry.criteria.tolerance.map_or(labelled.threshold, |c| c.min(labelled.threshold));
-    let plan = Mix::new(asked.queries, asked.copies, asked.canaries).and_then(|mix| {
-        let tolerance = Tolerance::new(wrong, Rate::ZERO)?;
-        Ok(Plan::of(mix, &tolerance))
-    });
+    let bits = |canaries, wrong| {
+        let mix = Mix::new(asked.queries, asked.copies, canaries).ok()?;
+        Some(Plan::of(mix, &Tolerance::new(wrong, Rate::ZERO).ok()?).bits)
+    };
+    // Of references none may be wrong, which can be worth more than all canaries together with what labelled ones are allowed.
+    let mixing = [bits(asked.canaries, wrong), bits(reference.tally.asked(), 0)];
     let assured =
         |assessment: &canary::Assessment| (assessment.tally.asked() > 0).then(|| assessment.assured());
     Worth {
         proof_bits,
-        mixing_bits: plan.ok().map(|plan| plan.bits).filter(|bits| *bits > 0.0),
+        mixing_bits: mixing.into_iter().flatten().reduce(f64::max).filter(|bits| *bits > 0.0),
         assured_accuracy: assured(labelled),
         assured_agreement: assured(reference),
     }
