@@ -114,6 +114,9 @@ impl Ask {
                 bar.set_message(said(stage));
             });
         bar.finish_and_clear();
+        let spent = Spent::by(&client, self.connect.reach.line.as_ref());
+        // The server hears the same farewell whatever became of its answers; whether it does changes nothing here.
+        let _ = client.close();
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -121,9 +124,6 @@ impl Ask {
                 return caught(console, error);
             }
         };
-        let spent = Spent::by(&client, self.connect.reach.line.as_ref());
-        // The answers are here; whether the server hears the farewell changes nothing.
-        let _ = client.close();
         self.show(console, &outcome, spent)?;
         Ok(outcome.report.verdict.into())
     }

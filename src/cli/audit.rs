@@ -111,11 +111,10 @@ impl Inquiry {
             bar.set_message(said(stage));
         });
         bar.finish_and_clear();
+        // The server hears the same farewell whatever became of its answers.
+        let _ = client.close();
         match done {
-            Ok(audit) => {
-                let _ = client.close();
-                show(console, &audit)
-            }
+            Ok(audit) => show(console, &audit),
             Err(error) => {
                 record.forget_if_new();
                 match error {

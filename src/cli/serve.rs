@@ -57,8 +57,12 @@ pub(super) struct Serve {
     /// Samples taken at once; as many as memory should bear unless given
     #[arg(long, value_name = "N")]
     max_batch: Option<usize>,
-    /// Keep what is prepared for private questions in this folder, so that clients may ask later, in another conversation
-    #[arg(long, value_name = "FOLDER")]
+    /// Answer private questions too, whose content this server does not see. A client that does not keep to the protocol can read weights
+    /// off it, so offer it to those you trust to
+    #[arg(long)]
+    private: bool,
+    /// With --private: keep what is prepared in this folder, so that clients may ask later, in another conversation
+    #[arg(long, value_name = "FOLDER", requires = "private")]
     pool: Option<PathBuf>,
     /// Bytes that folder may take; lots beyond are refused
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 34, requires = "pool")]
@@ -119,6 +123,7 @@ impl Serve {
         {
             warn(declined);
         }
+        let host = if self.private { host } else { host.without_private() };
         let host = match &self.pool {
             Some(folder) => host.with_pool(Pool::open(folder)?.with_cap(self.pool_bytes)),
             None => host,

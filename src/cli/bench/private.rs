@@ -45,7 +45,7 @@ impl Pair {
         fs::write(&file, encode_model(model.graph(), model.weights()))?;
         let host = Host::new("bench", model, None);
         fs::write(&card, serde_json::to_vec(host.card())?)?;
-        let mut further = vec!["--costs"];
+        let mut further = vec!["--private", "--costs"];
         if let Some(line) = &line {
             further.extend(["--line", &line.text]);
         }

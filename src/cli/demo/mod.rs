@@ -93,7 +93,7 @@ impl Demo {
         let (model, pinned) = (folder.path().join("digits.serin"), folder.path().join("card.json"));
         fs::write(&model, encode_model(&promised.graph, &promised.weights))?;
         fs::write(&pinned, serde_json::to_vec(&card)?)?;
-        let process = Process::serve(&model, &pinned, &[])?;
+        let process = Process::serve(&model, &pinned, &["--private"])?;
 
         step(&bar, "asking");
         let outcome = ask(process.address(), &card, Kind::Proved(Mode::Revealed), &questions, &bar)?;

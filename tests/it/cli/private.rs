@@ -34,7 +34,7 @@ fn bits(report: &Value) -> f64 {
 fn private_session_in_the_clear_and_over_tls_answers_as_plain_and_verifies_again() {
     let place = cheap();
     for options in ["", "--tls"] {
-        let server = place.serve(&format!("cheap.serin --card card.json {options}"));
+        let server = place.serve(&format!("cheap.serin --card card.json --private {options}"));
         let plain = place.json(2, &ask(&server, "0..6", "--protocol plain"));
         assert!(plain.get("private_costs").is_none());
         let record = format!("a{options}.record");
@@ -75,7 +75,7 @@ fn private_session_in_the_clear_and_over_tls_answers_as_plain_and_verifies_again
 fn references_of_a_proved_record_give_the_published_mix_and_no_accuracy_is_needed() {
     let place = cheap();
     place.accepts("commit cheap.serin --server finch -o card.json --force");
-    let server = place.serve("cheap.serin --card card.json");
+    let server = place.serve("cheap.serin --card card.json --private");
     place.accepts(&ask(&server, "0..40", "--protocol proved --record public.record"));
     let private = "--protocol private --references public.record --record public.record";
     for (rows, expected) in [("100..101", [22, 22]), ("100..110", [10, 9])] {
@@ -99,7 +99,7 @@ fn references_of_a_proved_record_give_the_published_mix_and_no_accuracy_is_neede
 #[test]
 fn references_fewer_than_planned_take_more_copies() {
     let place = cheap();
-    let server = place.serve("cheap.serin --card card.json");
+    let server = place.serve("cheap.serin --card card.json --private");
     place.accepts(&ask(&server, "0..12", "--record public.record"));
     let private = "--protocol private --references public.record";
     let report = place.json(0, &ask(&server, "100..101", private));
@@ -114,7 +114,7 @@ fn references_fewer_than_planned_take_more_copies() {
 #[test]
 fn references_and_labelled_canaries_together_are_worth_the_better_of_either() {
     let place = cheap();
-    let server = place.serve("cheap.serin --card card.json");
+    let server = place.serve("cheap.serin --card card.json --private");
     place.accepts(&ask(&server, "0..40", "--record public.record"));
     let labelled = place.json(0, &ask(&server, "100..101", "--protocol private --canaries digits:canary"));
     let both = "--protocol private --canaries digits:canary --references public.record";
@@ -130,8 +130,8 @@ fn references_that_prove_nothing_of_the_card_are_refused_with_the_reason() {
     let place = cheap();
     place.accepts("compile digits.onnx --data digits:calibration -o digits.serin");
     place.accepts("commit digits.serin --server finch -o digits.json");
-    let server = place.serve("cheap.serin --card card.json");
-    let other = place.serve("digits.serin --card digits.json");
+    let server = place.serve("cheap.serin --card card.json --private");
+    let other = place.serve("digits.serin --card digits.json --private");
     place.accepts(&ask(&other, "0..4", "--record other.record").replace("card.json", "digits.json"));
     place.exits(2, &ask(&server, "0..4", "--protocol plain --record plain.record"));
     place.accepts(&ask(&server, "0..4", "--record proved.record"));
@@ -155,7 +155,7 @@ fn references_that_prove_nothing_of_the_card_are_refused_with_the_reason() {
 #[test]
 fn prepared_lots_are_spent_once_and_refilled_only_where_allowed() {
     let place = cheap();
-    let server = place.serve("cheap.serin --card card.json --pool servers");
+    let server = place.serve("cheap.serin --card card.json --private --pool servers");
     let prepare =
         format!("prepare --card card.json --server {} --pool pool --positions 16 --lots 3", server.address);
     let prepared = place.json(0, &prepare);
@@ -206,7 +206,7 @@ fn prepared_lots_are_spent_once_and_refilled_only_where_allowed() {
 #[test]
 fn pool_that_is_missing_or_of_no_use_is_refused() {
     let place = cheap();
-    let server = place.serve("cheap.serin --card card.json");
+    let server = place.serve("cheap.serin --card card.json --private");
     let prepare = format!("prepare --card card.json --server {} --pool pool --positions 4", server.address);
     let (_, error) = place.exits(2, &prepare);
     assert!(
@@ -239,7 +239,7 @@ fn pool_that_is_missing_or_of_no_use_is_refused() {
 #[test]
 fn two_private_clients_at_once_get_their_own_answers() {
     let place = cheap();
-    let server = place.serve("cheap.serin --card card.json");
+    let server = place.serve("cheap.serin --card card.json --private");
     thread::scope(|scope| {
         let both = ["0..20", "20..40"].map(|rows| {
             let (place, server) = (&place, &server);
@@ -257,7 +257,7 @@ fn two_private_clients_at_once_get_their_own_answers() {
 #[test]
 fn line_of_ten_milliseconds_delays_each_round_of_a_private_question() {
     let place = cheap();
-    let server = place.serve("cheap.serin --card card.json --line 1000,10");
+    let server = place.serve("cheap.serin --card card.json --private --line 1000,10");
     let line = "--protocol private --canaries digits:canary --canary-count 4 --copies 1 --line 1000,10";
     let costs = &place.json(0, &ask(&server, "0..2", line))["private_costs"];
     assert_eq!(costs["line"], "1000,10");
