@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use serin_circuits::graph::{Graph, GraphError};
+use serin_circuits::graph::{Fault, Graph, GraphError};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Weights;
 use serin_verifier::card::Card;
@@ -11,7 +11,7 @@ use serin_verifier::script::MerlinCoins;
 use serin_verifier::statement::Statement;
 
 use super::{Cheaper, Cheat, coarse, middle};
-use crate::protocol::private::Holder;
+use crate::protocol::private::{Holder, Unfit};
 use crate::protocol::{AnswerError, Answerer, Evidence, Host, Kind, Offer, Reply};
 use crate::prover::Model;
 use crate::prover::infer::{Trace, infer_altered, infer_traced};
@@ -38,7 +38,7 @@ impl Corrupt {
     /// A server that promises what `promised` does, and cheats.
     ///
     /// # Errors
-    /// [`GraphError`], if the promised model cannot be made coarse.
+    /// [`GraphError`], if the promised model cannot be made coarse, or its stand-in not be computed in private where the promised one is.
     pub fn new(promised: Host, cheat: Cheat) -> Result<Self, GraphError> {
         let model = promised.model();
         let Card { server, accuracy, .. } = promised.card();
@@ -51,6 +51,12 @@ impl Corrupt {
             _ => None,
         };
         let standin = standin.map(|model| Host::new(server, model, *accuracy));
+        let standin = match standin {
+            Some(host) if promised.offer().most(Kind::Private) > 0 => {
+                Some(host.with_private().map_err(refused)?)
+            }
+            standin => standin,
+        };
         let (graph, weights) = (promised.model().graph(), promised.model().weights());
         let others = match &cheat {
             Cheat::Coarse { bits } | Cheat::Lots { bits } => Some(coarse(graph, weights, *bits)?),
@@ -154,6 +160,11 @@ impl Answerer for Corrupt {
     fn holder(&self) -> Option<&dyn Holder> {
         self.cheat.applies(Kind::Private).then_some(self)
     }
+}
+
+/// A stand-in that cannot be computed in private.
+fn refused(unfit: Unfit) -> GraphError {
+    GraphError { node: unfit.node, fault: Fault::Parameter(unfit.fault.to_string()) }
 }
 
 /// The first answer with its least output raised above the greatest, as far as the graph's range allows.

@@ -110,6 +110,7 @@ impl Serve {
             self.card.display(),
             self.model.display()
         );
+        let host = if self.private { host.with_private()? } else { host };
         let host = match self.max_batch {
             Some(samples) => host.with_max_batch(samples),
             None => host,
@@ -123,7 +124,6 @@ impl Serve {
         {
             warn(declined);
         }
-        let host = if self.private { host } else { host.without_private() };
         let host = match &self.pool {
             Some(folder) => host.with_pool(Pool::open(folder)?.with_cap(self.pool_bytes)),
             None => host,

@@ -16,7 +16,7 @@ use serin_verifier::proof::Mode;
 use serin_verifier::rejection::Rejection;
 
 use super::private::{
-    self, Blueprint, Holder, Keeper, Ledger, LotId, PrivateError, model_digest, pool::Pool,
+    self, Blueprint, Holder, Keeper, Ledger, LotId, PrivateError, Unfit, model_digest, pool::Pool,
 };
 use super::{Declined, Evidence, Kind, Offer, Reply, wire};
 use crate::net::{Channel, NetError, Reason, Refusal, Step};
@@ -76,12 +76,8 @@ impl Host {
     /// A host of `model`, under the name and with the accuracy that it claims.
     pub fn new(name: &str, model: Model, accuracy: Option<f64>) -> Self {
         let card = Card::new(name, model.graph(), *model.root(), accuracy);
-        let bound = private::bound(model.weights());
-        let blueprint =
-            Blueprint::of(model.graph()).and_then(|outline| outline.under(bound)).ok().map(Arc::new);
-        let lot = blueprint.as_ref().map_or(0, Blueprint::most_positions);
-        let offer = Offer::of(model.graph()).with_private(lot);
-        Self { model, card, offer, blueprint, pool: None, observer: None }
+        let offer = Offer::of(model.graph());
+        Self { model, card, offer, blueprint: None, pool: None, observer: None }
     }
 
     /// Its samples are prepared as a text with this digest says.
@@ -118,10 +114,16 @@ impl Host {
         Self { observer: Some(observer), ..self }
     }
 
-    /// Does not compute in private. A client that does not keep to that protocol may read weights off it: offer it to those you trust to.
-    #[must_use]
-    pub fn without_private(self) -> Self {
-        Self { offer: self.offer.with_private(0), ..self }
+    /// Computes in private too. A client that does not keep to that protocol may read weights off it: offer it to those you trust to.
+    ///
+    /// # Errors
+    /// [`Unfit`], if this model cannot be computed so.
+    pub fn with_private(self) -> Result<Self, Unfit> {
+        let outline = Blueprint::of(self.model.graph())?;
+        let blueprint = Arc::new(outline.under(private::bound(self.model.weights()))?);
+        blueprint.plan(1)?;
+        let offer = self.offer.with_private(blueprint.most_positions());
+        Ok(Self { offer, blueprint: Some(blueprint), ..self })
     }
 
     /// The model, and nothing of the rest.

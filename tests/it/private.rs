@@ -29,6 +29,11 @@ fn corrupt(host: Host, cheat: Cheat) -> Corrupt {
     Corrupt::new(host, cheat).unwrap()
 }
 
+/// The digits' server, which computes in private too.
+fn private_digits() -> Host {
+    digits_host().with_private().unwrap()
+}
+
 /// The promised model's own answers, as canaries.
 fn references(host: &Host, inputs: Tensor) -> Canaries {
     let outputs = host.model().infer(&inputs).output().clone();
@@ -73,7 +78,7 @@ fn assert_found_by_mixing(name: &str, report: &Report) {
 
 #[test]
 fn honest_server_asked_in_private_accepted_and_the_report_says_what_that_is_worth() {
-    let host = digits_host();
+    let host = private_digits();
     let canaries = references(&host, labelled(host.card(), 9).inputs);
     let queries = digits_samples(host.card(), Part::Query, 10).0;
     let outcome = converse(&host, Kind::Private, |client| session(client, &host, queries, 10, &canaries))
@@ -104,10 +109,10 @@ fn single_lies_in_private_found_by_copies_and_reference_canaries() {
         Cheat::Garble { step: SHARE, nth: 0 },
     ];
     for cheat in cheats {
-        let server = corrupt(digits_host(), cheat);
+        let server = corrupt(private_digits(), cheat);
         let (name, catcher) = (server.cheat().name(), server.cheat().catcher(Kind::Private, server.graph()));
         assert_eq!(catcher, Catcher::Mixing, "{name}");
-        let honest = digits_host();
+        let honest = private_digits();
         let canaries = references(&honest, labelled(server.card(), 12).inputs);
         match ask(&server, 4, 2, &canaries) {
             Ok(outcome) => {
@@ -130,8 +135,8 @@ fn single_lies_in_private_found_by_copies_and_reference_canaries() {
 
 #[test]
 fn other_model_on_half_of_the_positions_found_by_copies_and_reference_canaries() {
-    let server = corrupt(digits_host().with_max_batch(4), Cheat::Lots { bits: 2 });
-    let canaries = references(&digits_host(), labelled(server.card(), 20).inputs);
+    let server = corrupt(private_digits().with_max_batch(4), Cheat::Lots { bits: 2 });
+    let canaries = references(&private_digits(), labelled(server.card(), 20).inputs);
     let outcome = ask(&server, 10, 3, &canaries).unwrap();
     // Half of 13 lots are drawn by their names.
     assert_found_by_mixing(server.cheat().name(), &outcome.report);
@@ -141,7 +146,7 @@ fn other_model_on_half_of_the_positions_found_by_copies_and_reference_canaries()
 fn cheaper_models_in_private_fail_labelled_canaries() {
     let (graph, weights) = digits_model(digits::cheap_model());
     for cheat in [Cheat::Coarse { bits: 2 }, Cheat::Overclaim(Cheaper { graph, weights })] {
-        let server = corrupt(digits_host(), cheat);
+        let server = corrupt(private_digits(), cheat);
         assert_eq!(server.cheat().catcher(Kind::Private, server.graph()), Catcher::Canaries);
         let report = ask(&server, 2, 1, &labelled(server.card(), 450)).unwrap().report;
         let CanaryVerdict::Rejected { reasons } = &report.canaries.verdict else { panic!("{report}") };
@@ -155,7 +160,7 @@ fn cheaper_models_in_private_fail_labelled_canaries() {
 fn consistent_lies_stay_hidden_as_often_as_the_bound_says() {
     const SESSIONS: usize = 180;
     let model = || Net::new(5, &[6]).dense(4).rescale(0).dense(3).finish();
-    let host = || Host::new("small", model(), None);
+    let host = || Host::new("small", model(), None).with_private().unwrap();
     let server = corrupt(host(), Cheat::Shares { positions: 2 });
     let canaries = references(&host(), batch(server.graph(), 8, 2));
     let bound = undetected_log2(&Mix::new(1, 2, 2).unwrap(), &Tolerance::EXACT).exp2();
@@ -178,7 +183,7 @@ fn noise_in_transfers_ends_the_conversation_with_the_server_to_blame() {
     // The base transfers' reply; the extension's columns and its check.
     for message in [1, 2, 4] {
         let cheat = Cheat::Garble { step: Step::oblivious(message), nth: 0 };
-        let server = corrupt(digits_host(), cheat);
+        let server = corrupt(private_digits(), cheat);
         assert_eq!(server.cheat().catcher(Kind::Private, server.graph()), Catcher::Transfers);
         let error = ask(&server, 1, 2, &labelled(server.card(), 2)).unwrap_err();
         assert_eq!(error.verdict(), Verdict::Rejected, "{message}: {error}");
@@ -189,7 +194,7 @@ fn noise_in_transfers_ends_the_conversation_with_the_server_to_blame() {
 #[test]
 fn server_that_hangs_up_half_way_is_believed_nothing() {
     for (step, nth) in [(PRODUCTS, 1), (Step::round(1), 0), (Step::round(3), 1), (SHARE, 0)] {
-        let server = corrupt(digits_host(), Cheat::Hang { step, nth });
+        let server = corrupt(private_digits(), Cheat::Hang { step, nth });
         assert_eq!(server.cheat().catcher(Kind::Private, server.graph()), Catcher::Silence);
         let error = ask(&server, 2, 2, &labelled(server.card(), 2)).unwrap_err();
         assert_eq!(error.verdict(), Verdict::Inconclusive, "{step}: {error}");
@@ -209,7 +214,7 @@ fn server_that_hangs_up_half_way_is_believed_nothing() {
 #[test]
 fn client_says_as_much_to_a_lying_server_as_to_an_honest_one() {
     let said = |cheat: Cheat| -> BTreeMap<Step, (u64, u64)> {
-        let server = corrupt(digits_host().with_max_batch(3), cheat);
+        let server = corrupt(private_digits().with_max_batch(3), cheat);
         let inputs = digits_samples(server.card(), Part::Query, 7).0;
         over(&server, |client| {
             let _ = client.ask(&SESSION, &inputs);
@@ -219,7 +224,7 @@ fn client_says_as_much_to_a_lying_server_as_to_an_honest_one() {
     };
     // Adds nothing at no position: an honest server.
     let honest = said(Cheat::Shares { positions: 0 });
-    let linears = digits_host().graph().linears().count() as u64;
+    let linears = private_digits().graph().linears().count() as u64;
     assert_eq!(honest[&MASKED].1, 3 * linears, "three lots");
     for (step, nth) in [(PRODUCTS, 0), (Step::round(1), 0), (Step::round(3), 0), (SHARE, 0)] {
         assert_eq!(said(Cheat::Garble { step, nth }), honest, "{step}");
@@ -234,7 +239,7 @@ fn batch_of_several_lots_and_lots_from_a_pool_return_the_reference_integers() {
     for (name, model) in models().into_iter().skip(2).step_by(3) {
         let inputs = batch(model.graph(), 6, 7);
         let expected = model.infer(&inputs).output().clone();
-        let host = Host::new(name, model, None).with_max_batch(3).with_pool(open(1));
+        let host = Host::new(name, model, None).with_private().unwrap().with_max_batch(3).with_pool(open(1));
         let inline = converse(&host, Kind::Private, |client| client.ask(&SESSION, &inputs)).unwrap();
         assert_eq!(inline.unwrap().outputs, expected, "{name}, three lots");
         let filled = converse(&host, Kind::Private, |client| {
@@ -265,7 +270,8 @@ fn lot_of_a_restored_pool_is_refused_by_the_other_end() {
     let backup = tempfile::tempdir().unwrap();
     let model = Net::new(3, &[5]).dense(4).rescale(0).dense(2).finish();
     let inputs = batch(model.graph(), 6, 2);
-    let host = Host::new("s", model, None).with_pool(Pool::open(folders[1].path()).unwrap());
+    let host =
+        Host::new("s", model, None).with_private().unwrap().with_pool(Pool::open(folders[1].path()).unwrap());
     let with = |folder: &std::path::Path, fill: bool| {
         converse(&host, Kind::Private, |client| {
             client.set_lots(Lots::PoolOnly(Pool::open(folder).unwrap())).unwrap();
@@ -300,7 +306,7 @@ fn rounds_of_every_node_are_the_same_for_any_batch_and_cost_a_round_trip_each() 
         .rescale(0)
         .dense(3)
         .finish();
-    let host = Host::new("s", model, None);
+    let host = Host::new("s", model, None).with_private().unwrap();
     let ledger = |shape: Shape, n: usize| -> Ledger {
         let (ours, theirs) = memory::pair(Timeouts::default());
         let ends = (ours.shaped(shape).unwrap(), theirs.shaped(shape).unwrap());

@@ -50,7 +50,7 @@ fn proved_batch_of_every_model_returns_reference_integers_and_verifies() {
 #[test]
 fn private_batch_of_every_model_returns_reference_integers() {
     for (name, model) in models() {
-        let host = Host::new("s", model, None);
+        let host = Host::new("s", model, None).with_private().unwrap();
         let (graph, weights) = (host.graph().clone(), host.model().weights().clone());
         for n in [1, 2, 5, 33] {
             let inputs = batch(&graph, 98, n);

@@ -103,7 +103,7 @@ fn resnet_on_real_images_in_private_returns_the_very_integers() {
     let (graph, weights, encoder) = lower(&float, &calibration, Precision::default()).unwrap();
     let test = cifar(&folder, "cifar10_test_0000_0499.bin", 0..2);
     let inputs = encoder.encode(test.inputs()).unwrap();
-    let host = Host::new("resnet", Model::new(graph, weights), None);
+    let host = Host::new("resnet", Model::new(graph, weights), None).with_private().unwrap();
     let expected = host.model().infer(&inputs).output().clone();
     let reply = converse(&host, Kind::Private, |client| client.ask(&SESSION, &inputs)).unwrap().unwrap();
     assert_eq!(reply.outputs, expected);

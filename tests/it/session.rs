@@ -78,7 +78,7 @@ pub(crate) fn ask(
 fn every_kind_of_question_over_a_link_returns_reference_integers() {
     for (name, model) in models() {
         let (graph, weights) = (model.graph().clone(), model.weights().clone());
-        let host = Host::new("world", model, None);
+        let host = Host::new("world", model, None).with_private().unwrap();
         for kind in Kind::ALL {
             for n in [1, 6] {
                 let inputs = batch(&graph, 5, n);

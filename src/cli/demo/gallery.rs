@@ -103,7 +103,7 @@ pub(super) fn in_private(
     let mut caught = Vec::with_capacity(PRIVATE_CHEATS);
     for cheat in cheats {
         progress(cheat.name());
-        let server = Corrupt::new(promised.host().with_max_batch(LOT), cheat)?;
+        let server = Corrupt::new(promised.host().with_private()?.with_max_batch(LOT), cheat)?;
         caught.push(meet(&server, Kind::Private, questions)?);
     }
     Ok(caught)

@@ -15,7 +15,10 @@ const PREPARE: Step = Step::private(3);
 const SPEND: Step = Step::private(7);
 
 fn host() -> Host {
-    Host::new("s", Net::new(3, &[6]).dense(4).rescale(0).dense(2).finish(), None).with_max_batch(8)
+    Host::new("s", Net::new(3, &[6]).dense(4).rescale(0).dense(2).finish(), None)
+        .with_private()
+        .unwrap()
+        .with_max_batch(8)
 }
 
 /// Opens a conversation by hand and has `speak` go on; what came back, and how the server ended.
@@ -71,7 +74,7 @@ fn question_out_of_turn_or_of_no_size_is_refused_with_its_reason() {
 
 #[test]
 fn server_that_does_not_compute_in_private_takes_no_such_step() {
-    let host = host().without_private();
+    let host = Host::new("s", Net::new(3, &[6]).dense(4).finish(), None);
     let (answer, served) = against(&host, |link| {
         // Refused by its header, it may be answered before it is all sent.
         link.send(SETUP, &[0, 1]).and_then(|()| link.receive(TERMS, 4))
