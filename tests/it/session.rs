@@ -184,7 +184,7 @@ fn proved_session_without_canaries_accepted_with_accuracy_unchecked() {
 
 #[test]
 fn assurance_beyond_the_canaries_could_not_tell() {
-    let host = digits_host();
+    let host = digits_host().with_private().unwrap();
     let session = Session::new(host.card().clone(), host.graph().clone()).unwrap();
     let mut terms = criteria(session.card(), level(), true).unwrap();
     terms.least_accuracy = Some(0.97);
@@ -202,7 +202,7 @@ fn assurance_beyond_the_canaries_could_not_tell() {
 fn record_on_disk_judged_again_as_it_was_live() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("record");
-    let host = digits_host();
+    let host = digits_host().with_private().unwrap();
     let session = Session::new(host.card().clone(), host.graph().clone()).unwrap();
     let questions = Questions {
         queries: digits_samples(session.card(), Part::Query, 4).0,

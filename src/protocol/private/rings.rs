@@ -177,12 +177,39 @@ pub(super) const MAX_RING: u32 = 32;
 mod tests {
     use super::*;
     use crate::protocol::private::Blueprint;
-    use crate::synthetic::{Net, square};
+    use serin_circuits::graph::{Builder, Port, Wire};
+    use std::sync::Arc;
 
-    fn laid(net: Net) -> (Vec<u32>, Vec<Work>) {
-        let model = net.finish();
-        let mut planner = Planner::new(model.graph());
-        for (index, node) in model.graph().nodes().iter().enumerate().rev() {
+    const BYTES: Range = Range { low: -128, high: 127 };
+    const SUMS: Range = Range { low: -300_000, high: 400_000 };
+
+    fn square(kernel: usize, stride: usize, padding: usize) -> Window {
+        Window { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 4] }
+    }
+
+    /// A graph of these nodes over bytes, each on the wires it names; sums of products have [`SUMS`].
+    fn graph(shape: &[usize], nodes: Vec<(Op, Vec<usize>)>) -> Graph {
+        let input = Port { shape: shape.to_vec(), exponent: 0, range: BYTES };
+        let mut builder = Builder::new(input).unwrap();
+        for (op, inputs) in nodes {
+            let inputs: Vec<Wire> = inputs.into_iter().map(Wire).collect();
+            builder.push("node", op, &inputs, Some(SUMS)).unwrap();
+        }
+        builder.finish().unwrap()
+    }
+
+    fn relu() -> Op {
+        Op::Rescale { shift: 8, low: 0, high: 127 }
+    }
+
+    fn conv() -> Op {
+        let (image, window) = ([8, 8], square(3, 1, 1));
+        Op::Conv(Linear { groups: 1, channels: 1, outputs: 2, window, image, weight_exponent: 0 })
+    }
+
+    fn laid(graph: &Graph) -> (Vec<u32>, Vec<Work>) {
+        let mut planner = Planner::new(graph);
+        for (index, node) in graph.nodes().iter().enumerate().rev() {
             planner.node(index, node).unwrap();
         }
         (planner.rings, planner.works)
@@ -190,31 +217,39 @@ mod tests {
 
     #[test]
     fn wires_have_the_ring_of_their_readers_and_accumulators_that_of_their_range() {
-        let net = Net::new(1, &[20]).dense(30).rescale(0).dense(4);
-        let model = net.finish();
-        let mut planner = Planner::new(model.graph());
-        for (index, node) in model.graph().nodes().iter().enumerate().rev() {
-            planner.node(index, node).unwrap();
-        }
-        let answers = width(model.graph().output().range);
-        // Input and first accumulators have the ring of the rescale; its result, and the answer, that of the answer.
-        let [input, accumulators, rescaled, output] = planner.rings[..] else { panic!() };
-        assert_eq!((input, rescaled, output), (accumulators, answers, answers));
-        let range = model.graph().nodes()[0].output.range;
-        assert!(accumulators <= width(range) + 1 && accumulators < 26, "{accumulators} bits for {range}");
+        let dense = |inputs, outputs| Op::MatMul(Linear::dense(inputs, outputs, 0));
+        let graph = graph(&[20], vec![(dense(20, 30), vec![0]), (relu(), vec![1]), (dense(30, 4), vec![2])]);
+        // −300,000 to 400,000 and half a step take 20 bits with a sign, and to tell them apart.
+        assert_eq!(laid(&graph).0, [20; 4]);
+        let read = graph.output().range;
+        assert_eq!((read, width(read), width(Range { low: 3, high: 3 })), (SUMS, 20, 1));
     }
 
     #[test]
     fn pool_goes_before_a_rescale_that_nothing_else_reads_and_only_where_it_is_cheaper() {
-        let conv = |seed| Net::new(seed, &[1, 8, 8]).conv(1, 2, square(3, 1, 1)).rescale(0);
-        let (_, works) = laid(conv(1).max_pool(square(2, 2, 0)).dense(2));
-        assert!(matches!(works[..3], [Work::Linear(_), Work::Postponed, Work::Pool { then: Some(_), .. }]));
+        let pool = |window| {
+            graph(&[1, 8, 8], vec![(conv(), vec![0]), (relu(), vec![1]), (Op::MaxPool(window), vec![2])])
+        };
+        let (rings, works) = laid(&pool(square(2, 2, 0)));
+        assert!(matches!(works[..], [Work::Linear(_), Work::Postponed, Work::Pool { then: Some(_), .. }]));
+        // The difference of two accumulators takes a bit more.
+        assert_eq!(rings, [21, 21, 21, 7]);
         // Windows that overlap leave as many values as they take, and compare each with many.
-        let (_, works) = laid(conv(2).max_pool(square(3, 1, 1)).dense(2));
-        assert!(matches!(works[1..3], [Work::Round(_), Work::Pool { then: None, .. }]));
+        let (rings, works) = laid(&pool(square(3, 1, 1)));
+        assert!(matches!(works[1..], [Work::Round(_), Work::Pool { then: None, .. }]));
+        assert_eq!(rings, [20, 20, 8, 7]);
         // Read twice, the rescaled values are needed.
-        let (_, works) = laid(conv(3).concat(0, |net| net, |net| net.max_pool(square(1, 1, 0))));
-        assert!(matches!(works[1], Work::Round(_)));
+        let (_, works) = laid(&graph(
+            &[1, 8, 8],
+            vec![
+                (conv(), vec![0]),
+                (relu(), vec![1]),
+                (Op::MaxPool(square(2, 2, 0)), vec![2]),
+                (Op::Slice { starts: vec![0; 3], steps: vec![1, 2, 2], shape: vec![2, 4, 4] }, vec![2]),
+                (Op::Add { shifts: [0, 0] }, vec![3, 4]),
+            ],
+        ));
+        assert!(matches!(works[1..3], [Work::Round(_), Work::Pool { then: None, .. }]));
     }
 
     #[test]
@@ -227,8 +262,9 @@ mod tests {
     #[test]
     fn positions_beyond_a_lot_are_refused_before_anything_is_planned() {
         // A wide question, cut down at once: few comparisons, but large wires.
-        let model = Net::new(1, &[3, 64, 64]).slice(&[1, 16, 16]).dense(2).finish();
-        let blueprint = std::sync::Arc::new(Blueprint::of(model.graph()).unwrap().under(127).unwrap());
+        let cut = Op::Slice { starts: vec![0; 3], steps: vec![1, 64, 64], shape: vec![3, 1, 1] };
+        let graph = graph(&[3, 64, 64], vec![(cut, vec![0]), (relu(), vec![1])]);
+        let blueprint = Arc::new(Blueprint::of(&graph).unwrap().under(127).unwrap());
         let most = blueprint.most_positions();
         assert!(most.is_power_of_two() && most * 3 * 64 * 64 <= 1 << 26);
         for positions in [0, 1 << 20, u32::MAX as usize] {
