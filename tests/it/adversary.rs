@@ -28,7 +28,7 @@ fn corrupt(cheat: Cheat) -> Corrupt {
 }
 
 /// The promised model's own answers, as canaries.
-fn references(host: &Host, inputs: Tensor) -> Canaries {
+pub(crate) fn references(host: &Host, inputs: Tensor) -> Canaries {
     let outputs = host.model().infer(&inputs).output().clone();
     let truths = (0..inputs.batch()).map(|n| Truth::Reference(outputs.sample(n).to_vec())).collect();
     Canaries { inputs, truths }

@@ -21,6 +21,7 @@ use serin_verifier::record::Truth;
 use serin_verifier::rejection::Blame;
 use serin_verifier::report::{Report, Verdict};
 
+use crate::adversary::references;
 use crate::session::{digits_host, digits_model, digits_samples, labelled, level};
 use crate::world::{Net, SESSION, batch, models, square};
 
@@ -32,13 +33,6 @@ fn corrupt(host: Host, cheat: Cheat) -> Corrupt {
 /// The digits' server, which computes in private too.
 fn private_digits() -> Host {
     digits_host().with_private().unwrap()
-}
-
-/// The promised model's own answers, as canaries.
-fn references(host: &Host, inputs: Tensor) -> Canaries {
-    let outputs = host.model().infer(&inputs).output().clone();
-    let truths = (0..inputs.batch()).map(|n| Truth::Reference(outputs.sample(n).to_vec())).collect();
-    Canaries { inputs, truths }
 }
 
 /// A session of one conversation.

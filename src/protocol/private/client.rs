@@ -21,7 +21,7 @@ use super::offline::{Keys, supply};
 use super::online;
 use super::ot::Supply;
 use super::plan::{Blueprint, Plan};
-use super::pool::{Label, Pool};
+use super::pool::{Label, Pool, PoolError};
 use super::wire::{self, KEPT, PLANNER, PREPARE, Prepare, SETUP, SPEND, Spend, TERMS, TERMS_BYTES};
 use crate::net::Channel;
 
@@ -210,10 +210,16 @@ impl Asker {
     /// The smallest lot that holds so many positions, else the largest there is.
     fn withdraw(&mut self, positions: usize) -> Result<Option<Lot>, PrivateError> {
         let Some(pool) = self.pool() else { return Ok(None) };
-        let labels = self.labels(pool)?;
-        let large = labels.iter().find(|label| label.positions as usize >= positions);
-        let Some(label) = large.or(labels.last()) else { return Ok(None) };
-        let body = pool.withdraw(label)?;
+        let (label, body) = loop {
+            let labels = self.labels(pool)?;
+            let large = labels.iter().find(|label| label.positions as usize >= positions);
+            let Some(label) = large.or(labels.last()) else { return Ok(None) };
+            match pool.withdraw(label) {
+                // Another process on the same folder was first.
+                Err(PoolError::Gone { .. }) => {}
+                body => break (*label, body?),
+            }
+        };
         let damaged = || PrivateError::NoLot(hex::encode(&label.id[..8]));
         let (planner, body) = body.split_first().ok_or_else(damaged)?;
         if *planner != PLANNER {
