@@ -78,7 +78,7 @@ impl<'a> Keeper<'a> {
         Some(Self { holder, graph, blueprint, most, keys, held, ledger })
     }
 
-    /// Does what the client's message of one of [`wire`]'s opening steps asks for.
+    /// Does what the client's message of one of the opening steps asks for.
     pub(crate) fn serve(
         &mut self,
         channel: &mut dyn Channel,

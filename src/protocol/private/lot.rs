@@ -3,7 +3,7 @@
 //! | node | client keeps | server keeps |
 //! |---|---|---|
 //! | linear | masks R, W∗R − S, modulo 2^k | S |
-//! | rescale, max pool | its half of [`clamp::Material`] | the other |
+//! | rescale, max pool | its half of [`Material`] | the other |
 //!
 //! R and S are uniform. A lot is consumed by value; on disk it is [`super::pool`]'s to spend at most once. `Debug` shows sizes only.
 

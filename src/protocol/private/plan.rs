@@ -83,7 +83,7 @@ impl Blueprint {
     }
 
     /// With weights of magnitude at most `max_weight`: chooses one modulus for lots of any size, that of the fewest bytes over
-    /// [`USUAL`] ones.
+    /// usual ones.
     ///
     /// # Errors
     /// [`Unfit`].
