@@ -14,6 +14,9 @@
 //! Bytes and times are of a whole batch, offline and online parts together; ratios are the peer's figure over serin's. A semi-honest
 //! peer keeps its secrets only from ends that follow the protocol. SPU counts messages, not rounds, and uses all cores. Setup is what is
 //! sent once for many batches, outside all other columns.
+//!
+//! Serin's rows are private against a malicious server; that an answer is right is another matter: wrong ones are caught by mixing, which costs
+//! B copies of each question and T canaries on top of these figures.
 
 #[path = "peers/elsewhere.rs"]
 mod elsewhere;
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         }
     } else {
         table::print(&rows);
+        println!("\n{}", table::LEGEND);
         println!("\nbytes a ReLU: {}", relu.join(" · "));
         println!("{}", elsewhere::FUSION);
     }

@@ -61,7 +61,7 @@ fn serin_row(network: &str, report: &Serin) -> Row {
             server_cpu_s: online.server,
             client_cpu_s: online.client,
         }),
-        ..Row::new(network, report.batch, SERIN, "malicious server", Source::Measured).with_bytes(
+        ..Row::new(network, report.batch, SERIN, "malicious (privacy)", Source::Measured).with_bytes(
             report.bytes_to_server,
             report.bytes_to_client,
             report.setup_bytes,
