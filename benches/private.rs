@@ -2,7 +2,7 @@
 //!
 //! The networks are an MLP 784-128-128-10 and the MNIST net of MiniONN (two convolutions, two max pools, two dense layers), from
 //! `mlp_784_128_128_10.onnx` and `mnist_net.onnx` in FOLDER, and, if `--networks` names it, ResNet-20 for CIFAR-10 from `resnet20.onnx` in
-//! FOLDER or in `cifar10` beside it, which takes minutes and is left out where that file is missing. Everybody runs as two processes over loopback on this machine, one after
+//! FOLDER or in `cifar10` beside it, which is slow and is left out where that file is missing. Everybody runs as two processes over loopback on this machine, one after
 //! another. A peer that is not installed is named, with how to install it, and its published figures stand in its place, marked so.
 //!
 //! | system | runs if | else |
@@ -27,6 +27,8 @@ mod mp_spdz;
 mod mp_spdz_run;
 #[path = "peers/network.rs"]
 mod network;
+#[path = "peers/relu.rs"]
+mod relu;
 #[path = "peers/report.rs"]
 mod report;
 #[path = "peers/run.rs"]
@@ -41,6 +43,7 @@ use anyhow::Context;
 use clap::Parser;
 use mp_spdz_run::{Given, PROTOCOLS, system};
 use network::Network;
+use relu::Relu;
 use run::{Absent, Measured, Outcome};
 use table::Row;
 
@@ -88,7 +91,10 @@ fn main() -> ExitCode {
     } else {
         table::print(&rows);
         println!("\n{}", table::LEGEND);
-        println!("\nbytes a ReLU: {}", relu.join(" · "));
+        println!("\nbytes a ReLU:");
+        for line in relu {
+            println!("  {line}");
+        }
         println!("{}", elsewhere::FUSION);
     }
     for message in &found.failed {
@@ -101,7 +107,7 @@ fn main() -> ExitCode {
 #[derive(Default)]
 struct Found {
     rows: Vec<Row>,
-    relu: Option<f64>,
+    relus: Vec<Relu>,
     skipped: Vec<String>,
     failed: Vec<String>,
 }
@@ -141,7 +147,7 @@ impl Found {
     fn add(&mut self, system: &str, outcome: Outcome<Measured>) {
         if let Some((rows, relu)) = self.take(system, outcome) {
             self.rows.extend(rows);
-            self.relu = self.relu.or(relu);
+            self.relus.extend(relu);
         }
     }
 
@@ -167,9 +173,9 @@ impl Found {
         let measured = |system: &str| self.rows.iter().any(|row| row.system == system);
         let mut rows = self.rows.clone();
         rows.extend(elsewhere::rows(networks, batches, measured));
-        let relu = self.relu.map(|bytes| format!("SPU Cheetah {bytes:.1} (measured in this run)"));
+        let relus = self.relus.iter().map(Relu::to_string);
         let elsewhere = elsewhere::relu(measured)
             .map(|(system, bytes)| format!("{system} {bytes:.1} (published or measured elsewhere)"));
-        (rows, relu.into_iter().chain(elsewhere).collect())
+        (rows, relus.chain(elsewhere).collect())
     }
 }

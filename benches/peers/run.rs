@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 
 use super::network::Network;
+use super::relu::{self, Relu};
 use super::report::{Serin, Spu, reports};
 use super::table::{Online, Row, SERIN, Source};
 
@@ -19,10 +20,10 @@ pub(crate) struct Absent(pub(crate) String);
 /// What became of a peer.
 pub(crate) type Outcome<T> = Result<Result<T, Absent>>;
 
-/// What a system takes for the networks, and the bytes of one ReLU if that was measured.
-pub(crate) type Measured = (Vec<Row>, Option<f64>);
+/// What a system takes for the networks, and for one ReLU if that was measured.
+pub(crate) type Measured = (Vec<Row>, Option<Relu>);
 
-/// Serin's private inference of the networks.
+/// Serin's private inference of the networks, and its ReLU if the batch to tell it by is among these.
 pub(crate) fn serin(
     program: &Path,
     models: Option<&Path>,
@@ -43,7 +44,7 @@ pub(crate) fn serin(
         };
         files.push((network, file));
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut relu) = (Vec::new(), None);
     for (network, file) in files {
         let mut command = Command::new(program);
         command.arg("bench").arg(&file).args(["--protocol", "private", "--batch", &list(batches), "--json"]);
@@ -54,8 +55,9 @@ pub(crate) fn serin(
             "{command:?} reports batches {reported:?}: it should be those asked for"
         );
         rows.extend(reports.iter().map(|report| serin_row(network.name(), report)));
+        relu = relu.or(relu::serin(network, &reports));
     }
-    Ok(Ok((rows, None)))
+    Ok(Ok((rows, relu)))
 }
 
 fn serin_row(network: &str, report: &Serin) -> Row {
@@ -79,7 +81,7 @@ fn serin_row(network: &str, report: &Serin) -> Row {
     }
 }
 
-/// SPU's Cheetah on the same networks, and the bytes of one ReLU.
+/// SPU's Cheetah on the same networks, and its ReLU.
 pub(crate) fn spu(models: Option<&Path>, networks: &[Network], batches: &[usize]) -> Outcome<Measured> {
     let python = env::var_os("SERIN_PEERS_PYTHON").unwrap_or_else(|| "python3".into());
     let there = Command::new(&python).args(["-c", "import spu, onnx"]).stderr(Stdio::null()).status();
@@ -110,9 +112,7 @@ pub(crate) fn spu(models: Option<&Path>, networks: &[Network], batches: &[usize]
         });
     let relus: Vec<Spu> = printed(&mut script(&["--networks", "relu_65536", "--batch", "1"]))?;
     let relu = relus.first().context("spu_cheetah.py measured no ReLU: see what it prints by itself")?;
-    // Inside a network nobody sends the outputs.
-    let bytes = relu.bytes_to_server + relu.bytes_to_client - relu.answer_bytes;
-    Ok(Ok((rows.collect(), Some(bytes as f64 / 65536.0))))
+    Ok(Ok((rows.collect(), Some(relu::spu(relu)))))
 }
 
 /// What a command prints once it ends well; what it has to say besides goes to this process's standard error.
