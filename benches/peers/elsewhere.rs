@@ -1,19 +1,21 @@
 //! Figures that were published, or measured on another machine of the same kind, for peers that this run did not measure.
 
+use super::network::Network;
 use super::table::{Row, Source};
 
 /// One figure: system, whom it holds against, network, batch, MB both ways, seconds, MB once.
-type Figure = (&'static str, &'static str, &'static str, usize, f64, f64, Option<f64>);
+type Figure = (&'static str, &'static str, Network, usize, f64, f64, Option<f64>);
 
 /// The rows of systems for which `measured` says no.
-pub(crate) fn rows(batches: &[usize], measured: impl Fn(&str) -> bool) -> Vec<Row> {
-    let figures =
-        FIGURES.iter().filter(|(system, _, _, batch, ..)| batches.contains(batch) && !measured(system));
+pub(crate) fn rows(networks: &[Network], batches: &[usize], measured: impl Fn(&str) -> bool) -> Vec<Row> {
+    let figures = FIGURES.iter().filter(|(system, _, network, batch, ..)| {
+        networks.contains(network) && batches.contains(batch) && !measured(system)
+    });
     let row = |&(system, against, network, batch, mb, seconds, once): &Figure| Row {
         bytes: Some(mb * 1e6),
         wall_s: Some(seconds),
         setup_bytes: once.map(|mb| mb * 1e6),
-        ..Row::new(network, batch, system, against, Source::Elsewhere)
+        ..Row::new(network.name(), batch, system, against, Source::Elsewhere)
     };
     figures.map(row).collect()
 }
@@ -27,8 +29,8 @@ pub(crate) fn relu(measured: impl Fn(&str) -> bool) -> impl Iterator<Item = (&'s
 pub(crate) const FUSION: &str =
     "Fusion's own claim: 48.06× less time and 30.90× less traffic than one baseline of this kind";
 
-const MLP: &str = "mlp_784_128_128_10";
-const MNIST: &str = "mnist_net";
+const MLP: Network = Network::Mlp;
+const MNIST: Network = Network::MnistNet;
 
 const FIGURES: &[Figure] = &[
     ("SPU Cheetah", "semi-honest", MLP, 1, 1.40, 0.31, None),

@@ -22,7 +22,8 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 
 use super::mp_spdz::Log;
-use super::run::{Absent, NETWORKS, Outcome};
+use super::network::Network;
+use super::run::{Absent, Outcome};
 use super::table::{Row, Source};
 
 /// The protocols, and the domain that each one's program is compiled for.
@@ -81,7 +82,7 @@ fn log_row(protocol: &str, batch: usize, log: &Log, source: Source) -> Row {
         rounds: Some(log.rounds),
         wall_s: Some(log.wall_s),
         server_cpu_s: log.cpu_s,
-        ..Row::new(NETWORKS[0], batch, &system(protocol), "malicious", source)
+        ..Row::new(Network::Mlp.name(), batch, &system(protocol), "malicious", source)
     }
 }
 
@@ -92,7 +93,7 @@ fn run((protocol, domain): (&str, &str), batch: usize) -> Outcome<[Log; 2]> {
             "name the folder of a built MP-SPDZ in MP_SPDZ_HOME, or give a log with --mp-spdz-log PROTOCOL=FILE".into(),
         )));
     };
-    let program = format!("{}-{batch}-{domain}", NETWORKS[0]);
+    let program = format!("{}-{batch}-{domain}", Network::Mlp.name());
     let (party, schedule) = (format!("{protocol}-party.x"), format!("Programs/Schedules/{program}.sch"));
     if let Some(missing) = [&party, &schedule].into_iter().find(|file| !home.join(file).is_file()) {
         return Ok(Err(Absent(format!(

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 /// One batch size of `serin bench --protocol private`.
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "the model and the nodes must be there, but are not shown")]
+#[expect(dead_code, reason = "the model must be there, but is not shown")]
 pub(crate) struct Serin {
     model: String,
     pub(crate) batch: usize,
@@ -20,7 +20,17 @@ pub(crate) struct Serin {
     pub(crate) online_cpu_s: Ends,
     pub(crate) offline_wall_s: f64,
     pub(crate) online_wall_s: f64,
-    nodes: Vec<serde_json::Value>,
+    pub(crate) nodes: Vec<Node>,
+}
+
+/// What one node of a network takes for the whole batch.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Node {
+    pub(crate) kind: String,
+    pub(crate) bytes_to_server: u64,
+    pub(crate) bytes_to_client: u64,
+    pub(crate) offline_cpu_s: Ends,
+    pub(crate) online_cpu_s: Ends,
 }
 
 /// A figure of either end.

@@ -8,11 +8,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 
+use super::network::Network;
+use super::relu::{self, Relu};
 use super::report::{Serin, Spu, reports};
 use super::table::{Online, Row, SERIN, Source};
-
-/// The networks, by their files' names.
-pub(crate) const NETWORKS: [&str; 2] = ["mlp_784_128_128_10", "mnist_net"];
 
 /// A peer that is not here, and how to bring it.
 #[derive(Debug)]
@@ -21,19 +20,31 @@ pub(crate) struct Absent(pub(crate) String);
 /// What became of a peer.
 pub(crate) type Outcome<T> = Result<Result<T, Absent>>;
 
-/// Serin's private inference of the networks whose files are in the folder.
-pub(crate) fn serin(program: &Path, models: Option<&Path>, batches: &[usize]) -> Outcome<Vec<Row>> {
+/// What a system takes for the networks, and for one ReLU if that was measured.
+pub(crate) type Measured = (Vec<Row>, Option<Relu>);
+
+/// Serin's private inference of the networks, and its ReLU if the batch to tell it by is among these.
+pub(crate) fn serin(
+    program: &Path,
+    models: Option<&Path>,
+    networks: &[Network],
+    batches: &[usize],
+) -> Outcome<Measured> {
     let Some(models) = models else {
         return Ok(Err(Absent("name the folder of the ONNX files with --models FOLDER".into())));
     };
-    let files = NETWORKS.map(|network| (network, models.join(format!("{network}.onnx"))));
-    if let Some((_, missing)) = files.iter().find(|(_, file)| !file.is_file()) {
-        return Ok(Err(Absent(format!(
-            "{} is missing: name another folder with --models",
-            missing.display()
-        ))));
+    let mut files = Vec::new();
+    for &network in networks {
+        let Some(file) = network.file(models) else {
+            return Ok(Err(Absent(format!(
+                "{}.onnx is missing in {}: name another folder with --models",
+                network.name(),
+                models.display()
+            ))));
+        };
+        files.push((network, file));
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut relu) = (Vec::new(), None);
     for (network, file) in files {
         let mut command = Command::new(program);
         command.arg("bench").arg(&file).args(["--protocol", "private", "--batch", &list(batches), "--json"]);
@@ -43,9 +54,10 @@ pub(crate) fn serin(program: &Path, models: Option<&Path>, batches: &[usize]) ->
             reported == batches,
             "{command:?} reports batches {reported:?}: it should be those asked for"
         );
-        rows.extend(reports.iter().map(|report| serin_row(network, report)));
+        rows.extend(reports.iter().map(|report| serin_row(network.name(), report)));
+        relu = relu.or(relu::serin(network, &reports));
     }
-    Ok(Ok(rows))
+    Ok(Ok((rows, relu)))
 }
 
 fn serin_row(network: &str, report: &Serin) -> Row {
@@ -61,7 +73,7 @@ fn serin_row(network: &str, report: &Serin) -> Row {
             server_cpu_s: online.server,
             client_cpu_s: online.client,
         }),
-        ..Row::new(network, report.batch, SERIN, "malicious server", Source::Measured).with_bytes(
+        ..Row::new(network, report.batch, SERIN, "malicious (privacy)", Source::Measured).with_bytes(
             report.bytes_to_server,
             report.bytes_to_client,
             report.setup_bytes,
@@ -69,8 +81,8 @@ fn serin_row(network: &str, report: &Serin) -> Row {
     }
 }
 
-/// SPU's Cheetah on the same networks, and the bytes of one ReLU.
-pub(crate) fn spu(models: Option<&Path>, batches: &[usize]) -> Outcome<(Vec<Row>, f64)> {
+/// SPU's Cheetah on the same networks, and its ReLU.
+pub(crate) fn spu(models: Option<&Path>, networks: &[Network], batches: &[usize]) -> Outcome<Measured> {
     let python = env::var_os("SERIN_PEERS_PYTHON").unwrap_or_else(|| "python3".into());
     let there = Command::new(&python).args(["-c", "import spu, onnx"]).stderr(Stdio::null()).status();
     if !there.is_ok_and(|status| status.success()) {
@@ -85,7 +97,8 @@ pub(crate) fn spu(models: Option<&Path>, batches: &[usize]) -> Outcome<(Vec<Row>
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/spu_cheetah.py")).args(arguments);
         command
     };
-    let mut command = script(&["--networks", &NETWORKS.join(","), "--batch", &list(batches)]);
+    let names: Vec<&str> = networks.iter().map(|network| network.name()).collect();
+    let mut command = script(&["--networks", &names.join(","), "--batch", &list(batches)]);
     command.args(models.into_iter().flat_map(|models| [OsStr::new("--models"), models.as_os_str()]));
     let reports: Vec<Spu> = printed(&mut command)?;
     let rows =
@@ -99,9 +112,7 @@ pub(crate) fn spu(models: Option<&Path>, batches: &[usize]) -> Outcome<(Vec<Row>
         });
     let relus: Vec<Spu> = printed(&mut script(&["--networks", "relu_65536", "--batch", "1"]))?;
     let relu = relus.first().context("spu_cheetah.py measured no ReLU: see what it prints by itself")?;
-    // Inside a network nobody sends the outputs.
-    let bytes = relu.bytes_to_server + relu.bytes_to_client - relu.answer_bytes;
-    Ok(Ok((rows.collect(), bytes as f64 / 65536.0)))
+    Ok(Ok((rows.collect(), Some(relu::spu(relu)))))
 }
 
 /// What a command prints once it ends well; what it has to say besides goes to this process's standard error.

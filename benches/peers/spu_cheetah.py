@@ -9,13 +9,15 @@ Prints a JSON list, one object per network and batch:
     messages                             that carried it, both ways
     setup_bytes                          what the first run sent beyond that: base transfers and a first stock of extended ones
     wall_s, server_cpu_s, client_cpu_s   the slower party's clock; CPU time of all threads of each
+    weights                              the file they are from, or "seeded"
     max_error                            against float32; a run that is off by over 0.05 is an error
 
 Rank 0 is the server and holds the weights, rank 1 the client and holds the inputs. The runtime is told the owners (its
 "colocated optimization"): sharing the weights instead costs 1.3 to 2 times the traffic. Every batch runs twice in the same
 processes and the second run counts. A small batch then draws on transfers that the first run stocked, which
 favours the peer. The inputs are seeded; so are the weights, unless `--models FOLDER` names one with
-mlp_784_128_128_10.onnx and mnist_net.onnx.
+mlp_784_128_128_10.onnx and mnist_net.onnx. Those of resnet20, which runs only if it is named, are resnet20.onnx's in FOLDER or
+in cifar10 beside it, and seeded where neither is. Where weights are a file's, outputs are held to the reference of `onnx` on it.
 
     pip install spu==0.9.5 onnx          on Linux, x86-64, with CPython 3.10 or 3.11
 """
@@ -36,6 +38,20 @@ import numpy as np
 SERVER, CLIENT = 0, 1
 TOLERANCE = 0.05
 
+
+def resnet20():
+    """ResNet-20 for CIFAR-10, its batch norms folded: three stages of three blocks, between which the sides halve and the channels
+    double; option A, so that a shortcut drops every other pixel and pads with zero channels."""
+    layers = [("same", (16, 3, 3, 3), (16,)), ("relu",)]
+    before = 16
+    for channels in (16,) * 3 + (32,) * 3 + (64,) * 3:
+        first = "same" if channels == before else "halve"
+        layers += [("keep",), (first, (channels, before, 3, 3), (channels,)), ("relu",)]
+        layers += [("same", (channels, channels, 3, 3), (channels,)), ("rejoin",), ("relu",)]
+        before = channels
+    return layers + [("mean",), ("dense", (10, 64), (10,))]
+
+
 # The shape of an input, then layers with the shapes of their weights and bias. Pooling before the ReLU gives the same values as
 # after it and spares three ReLUs of four, so the peer gets that order.
 NETWORKS = {
@@ -54,15 +70,30 @@ NETWORKS = {
         [("conv", (16, 1, 5, 5), (16,)), ("pool",), ("relu",), ("conv", (16, 16, 5, 5), (16,)), ("pool",), ("relu",)]
         + [("flatten",), ("dense", (100, 256), (100,)), ("relu",), ("dense", (10, 100), (10,))],
     ),
+    "resnet20": ((3, 32, 32), resnet20()),
     # For the cost of one ReLU on a shared value: the server adds something first, or the client would compute it alone.
     "relu_65536": ((65536,), [("add", (65536,)), ("relu",)]),
 }
 
 
-def parameters(name, models):
+def model_file(name, models):
+    """The ONNX file of a network, or None where seeded weights stand in."""
+    if models is None or name.startswith("relu"):
+        return None
+    folders = [models] + [os.path.join(models, "..", "cifar10")] * (name == "resnet20")
+    files = [os.path.join(folder, name + ".onnx") for folder in folders]
+    for file in files:
+        if os.path.exists(file):
+            return file
+    if name == "resnet20":
+        return None
+    raise SystemExit(f"{files[0]} is missing: name its folder with --models, or leave that out for seeded weights")
+
+
+def parameters(name, file):
     """The weights and biases of a network in the order of its layers."""
     shapes = [shape for _, *shapes in NETWORKS[name][1] for shape in shapes]
-    if models is None or name.startswith("relu"):
+    if file is None:
         random = np.random.default_rng(1)
         # Outputs of the size of inputs: one over the root of what is summed.
         scales = [1 / math.sqrt(math.prod(shape[1:])) for shape in shapes]
@@ -70,15 +101,24 @@ def parameters(name, models):
     import onnx
     from onnx import numpy_helper
 
-    path = os.path.join(models, name + ".onnx")
-    if not os.path.exists(path):
-        raise SystemExit(f"{path} is missing: name its folder with --models, or leave that out for seeded weights")
-    found = [numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer]
+    tensors = [numpy_helper.to_array(tensor) for tensor in onnx.load(file).graph.initializer]
+    # Integers and scalars are bounds of slices and pads, which the layers state themselves.
+    found = [tensor for tensor in tensors if tensor.dtype == np.float32 and tensor.shape]
     if [tensor.shape for tensor in found] != shapes:
         raise SystemExit(
-            f"{path}: its tensors are {[t.shape for t in found]}, not {shapes}: pass the folder of the right model"
+            f"{file}: its tensors are {[t.shape for t in found]}, not {shapes}: pass the folder of the right model"
         )
     return found
+
+
+def expected(name, file, inputs, weights):
+    """What the network gives in float32: by ONNX's reference on its file, else by the layers above."""
+    if file is None:
+        return forward(name, inputs, weights)
+    from onnx.reference import ReferenceEvaluator
+
+    network = ReferenceEvaluator(file)
+    return network.run(None, {network.input_names[0]: inputs})[0]
 
 
 def forward(name, x, weights):
@@ -91,6 +131,21 @@ def forward(name, x, weights):
         match layer[0]:
             case "dense":
                 x = x @ next(weights).T + next(weights)
+            case "same" | "halve":
+                strides = (2, 2) if layer[0] == "halve" else (1, 1)
+                x = lax.conv_general_dilated(x, next(weights), strides, [(1, 1), (1, 1)])
+                x = x + next(weights)[:, None, None]
+            # A block's input, and its end, where the shortcut comes back.
+            case "keep":
+                kept = x
+            case "rejoin":
+                if kept.shape != x.shape:
+                    more = (x.shape[1] - kept.shape[1]) // 2
+                    kept = lax.slice(kept, [0] * 4, kept.shape, (1, 1, 2, 2))
+                    kept = jnp.pad(kept, ((0, 0), (more, more), (0, 0), (0, 0)))
+                x = x + kept
+            case "mean":
+                x = x.sum((2, 3)) * (1 / math.prod(x.shape[2:]))
             case "conv":
                 x = lax.conv_general_dilated(x, next(weights), (1, 1), "VALID") + next(weights)[:, None, None]
             case "add":
@@ -104,7 +159,7 @@ def forward(name, x, weights):
     return x
 
 
-def party(rank, hosts, log, name, models, batch, threads, answers):
+def party(rank, hosts, log, name, file, batch, threads, answers):
     """One end: runs the batch twice and puts what the second run cost."""
     import jax
 
@@ -123,7 +178,7 @@ def party(rank, hosts, log, name, models, batch, threads, answers):
     config.max_concurrency = threads
     config.experimental_enable_colocated_optimization = True
 
-    weights = parameters(name, models)
+    weights = parameters(name, file)
     inputs = np.random.default_rng(2).random((batch, *NETWORKS[name][0]), dtype=np.float32)
     owners = [CLIENT] + [SERVER] * len(weights)
     names = [f"in{i}" for i in range(len(owners))]
@@ -164,7 +219,7 @@ def party(rank, hosts, log, name, models, batch, threads, answers):
         cost = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
     cost["answer_bytes"] = len(share.share_chunks[0])
     if rank == CLIENT:
-        cost["max_error"] = float(np.abs(output - forward(name, inputs, weights)).max())
+        cost["max_error"] = float(np.abs(output - expected(name, file, inputs, weights)).max())
     link.barrier()
     link.stop_link()
     answers.put((rank, cost))
@@ -182,7 +237,7 @@ def traffic(log):
     return int(second), int(messages), int(first)
 
 
-def measure(name, models, batch, threads):
+def measure(name, file, batch, threads):
     """Both parties of one network and batch."""
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
@@ -190,7 +245,7 @@ def measure(name, models, batch, threads):
     with tempfile.TemporaryDirectory() as folder:
         logs = [os.path.join(folder, end) for end in ("server", "client")]
         ends = [
-            context.Process(target=party, args=(rank, hosts, logs[rank], name, models, batch, threads, answers))
+            context.Process(target=party, args=(rank, hosts, logs[rank], name, file, batch, threads, answers))
             for rank in (SERVER, CLIENT)
         ]
         for end in ends:
@@ -221,6 +276,7 @@ def measure(name, models, batch, threads):
         "wall_s": max(cost["wall_s"] for cost in costs.values()),
         "server_cpu_s": costs[SERVER]["cpu_s"],
         "client_cpu_s": costs[CLIENT]["cpu_s"],
+        "weights": file or "seeded",
         "max_error": error,
     }
 
@@ -235,7 +291,7 @@ def free_hosts():
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--models", help="folder of the two ONNX files; without it, seeded weights")
+    options.add_argument("--models", help="folder of the ONNX files; without it, seeded weights")
     options.add_argument("--batch", default="1,16", help="comma-separated batch sizes")
     options.add_argument("--networks", default="mlp_784_128_128_10,mnist_net", help=", ".join(NETWORKS))
     options.add_argument(
@@ -246,9 +302,11 @@ def main():
     for name in networks:
         if name not in NETWORKS:
             raise SystemExit(f"there is no network {name}: choose from {', '.join(NETWORKS)}")
-        parameters(name, options.models)
+    files = {name: model_file(name, options.models) for name in networks}
+    for name, file in files.items():
+        parameters(name, file)
     batches = [int(batch) for batch in options.batch.split(",")]
-    runs = [measure(name, options.models, batch, options.threads) for name in networks for batch in batches]
+    runs = [measure(name, file, batch, options.threads) for name, file in files.items() for batch in batches]
     json.dump(runs, sys.stdout, indent=1)
     print()
 

@@ -178,7 +178,7 @@ fn print_cells(cells: [&str; 14]) {
     let [system, against, figures @ .., source] = cells;
     let figures: String =
         figures.iter().zip(WIDTHS).map(|(figure, width)| format!(" {figure:>width$}")).collect();
-    println!("{}", format!("  {system:<22} {against:<17}{figures}  {source}").trim_end());
+    println!("{}", format!("  {system:<22} {against:<19}{figures}  {source}").trim_end());
 }
 
 fn cell(value: Option<f64>, digits: usize) -> String {
@@ -187,5 +187,9 @@ fn cell(value: Option<f64>, digits: usize) -> String {
 
 /// The system that the ratios are to.
 pub(crate) const SERIN: &str = "serin, private";
+
+/// What "against" says of serin, in full.
+pub(crate) const LEGEND: &str = "malicious (privacy): private against a malicious server; wrong answers are caught by mixing, which costs \
+                                 B copies and T canaries on top";
 
 const WIDTHS: [usize; 11] = [8, 8, 9, 7, 9, 8, 7, 12, 12, 7, 9];
