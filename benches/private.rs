@@ -2,8 +2,9 @@
 //!
 //! The networks are an MLP 784-128-128-10 and the MNIST net of MiniONN (two convolutions, two max pools, two dense layers), from
 //! `mlp_784_128_128_10.onnx` and `mnist_net.onnx` in FOLDER, and, if `--networks` names it, ResNet-20 for CIFAR-10 from `resnet20.onnx` in
-//! FOLDER or in `cifar10` beside it, which is slow and is left out where that file is missing. Everybody runs as two processes over loopback on this machine, one after
-//! another. A peer that is not installed is named, with how to install it, and its published figures stand in its place, marked so.
+//! FOLDER or in `cifar10` beside it, which is slow and is left out where that file is missing. Everybody runs as two processes over
+//! loopback on this machine, one after another. A peer that is not installed is named, with how to install it, and its published figures
+//! stand in its place, marked so.
 //!
 //! | system | runs if | else |
 //! |---|---|---|
@@ -17,10 +18,12 @@
 //! sent once for many batches, outside all other columns.
 //!
 //! Serin's rows are private against a malicious server; that an answer is right is another matter: wrong ones are caught by mixing, which costs
-//! B copies of each question and T canaries on top of these figures.
+//! B copies of each question and T canaries on top of these figures. What that comes to is measured on the MLP (`peers/mixed.rs`).
 
 #[path = "peers/elsewhere.rs"]
 mod elsewhere;
+#[path = "peers/mixed.rs"]
+mod mixed;
 #[path = "peers/mp_spdz.rs"]
 mod mp_spdz;
 #[path = "peers/mp_spdz_run.rs"]
@@ -41,6 +44,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use mixed::Mixed;
 use mp_spdz_run::{Given, PROTOCOLS, system};
 use network::Network;
 use relu::Relu;
@@ -95,6 +99,13 @@ fn main() -> ExitCode {
         for line in relu {
             println!("  {line}");
         }
+        if let Some(mixed) = &found.mixed {
+            println!(
+                "\none answer of a thousand by the MLP, with 5 copies of each and 4 canaries, 44.6 bits:"
+            );
+            println!("  serin, private and mixed {mixed}");
+            rows.iter().filter_map(|row| mixed.beside(row)).for_each(|line| println!("  {line}"));
+        }
         println!("{}", elsewhere::FUSION);
     }
     for message in &found.failed {
@@ -108,6 +119,7 @@ fn main() -> ExitCode {
 struct Found {
     rows: Vec<Row>,
     relus: Vec<Relu>,
+    mixed: Option<Mixed>,
     skipped: Vec<String>,
     failed: Vec<String>,
 }
@@ -120,6 +132,9 @@ impl Found {
         if !networks.is_empty() {
             self.add(table::SERIN, run::serin(serin, models, &networks, batch));
             self.add("SPU Cheetah", run::spu(models, &networks, batch));
+        }
+        if networks.contains(&Network::Mlp) {
+            self.mixed = self.take("serin, mixed", mixed::serin(serin, models));
         }
         // MP-SPDZ's program and logs are of the MLP.
         for protocol in PROTOCOLS.into_iter().filter(|_| networks.contains(&Network::Mlp)) {

@@ -116,7 +116,7 @@ pub(crate) fn spu(models: Option<&Path>, networks: &[Network], batches: &[usize]
 }
 
 /// What a command prints once it ends well; what it has to say besides goes to this process's standard error.
-fn printed<T: DeserializeOwned>(command: &mut Command) -> Result<Vec<T>> {
+pub(crate) fn printed<T: DeserializeOwned>(command: &mut Command) -> Result<Vec<T>> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.with_context(|| format!("cannot start {command:?}"))?;
     ensure!(output.status.success(), "{command:?} ended with {}: see above", output.status);

@@ -47,6 +47,17 @@ pub(crate) struct Online {
     pub(crate) client_cpu_s: f64,
 }
 
+impl Source {
+    /// The same in words.
+    pub(crate) fn said(self) -> &'static str {
+        match self {
+            Source::Measured => "measured in this run",
+            Source::Log => "read from a log",
+            Source::Elsewhere => "published or measured elsewhere",
+        }
+    }
+}
+
 impl Row {
     /// A row about which nothing is known yet.
     pub(crate) fn new(
@@ -116,11 +127,7 @@ impl Row {
             &cell(self.client_cpu_s, 3),
             &times(Row::cpu_s),
             &mb(self.setup_bytes),
-            match self.source {
-                Source::Measured => "measured in this run",
-                Source::Log => "read from a log",
-                Source::Elsewhere => "published or measured elsewhere",
-            },
+            self.source.said(),
         ]);
         if let Some(online) = self.online {
             let mut row = [""; 14];
