@@ -108,6 +108,12 @@ impl Ask {
             );
         }
         self.stock.hand_to(&mut client)?;
+        if kind.hides_questions() {
+            let (told, positions) = (bar.clone(), questions.positions());
+            client.watch(Box::new(move |done| {
+                told.set_message(format!("{} of {positions} positions answered", done.min(positions)));
+            }))?;
+        }
         let mut record = Record::open(self.record.as_ref())?;
         let outcome =
             session.run(&mut client as &mut dyn Protocol, &questions, &mut record.recorder, &mut |stage| {

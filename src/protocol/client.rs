@@ -9,7 +9,7 @@ use serin_verifier::rejection::{Place, Rejection};
 use serin_verifier::statement::{fits, most_samples};
 
 use super::private::pool::Label;
-use super::private::{Asker, Ledger, Lots, PrivateError, model_digest};
+use super::private::{Asker, Ledger, Lots, PrivateError, Progress, model_digest};
 use super::{Declined, Evidence, Kind, Offer, OfferError, Protocol, ProtocolError, Reply, wire};
 use crate::net::{Channel, Meter, NetError, Step};
 
@@ -102,6 +102,15 @@ impl Client {
     /// [`ProtocolError::Private`], if the model cannot be computed so.
     pub fn expect(&mut self, positions: usize) -> Result<(), ProtocolError> {
         self.private()?.1.expect(positions);
+        Ok(())
+    }
+
+    /// Has `progress` told how many positions of a private batch are answered, after each of its lots.
+    ///
+    /// # Errors
+    /// [`ProtocolError::Private`], if the model cannot be computed so.
+    pub fn watch(&mut self, progress: Progress) -> Result<(), ProtocolError> {
+        self.private()?.1.watch(progress);
         Ok(())
     }
 

@@ -54,6 +54,13 @@ pub struct Questions {
     pub criteria: Criteria,
 }
 
+impl Questions {
+    /// N = R·B + T.
+    pub fn positions(&self) -> usize {
+        self.queries.batch().saturating_mul(self.copies as usize).saturating_add(self.canaries.inputs.batch())
+    }
+}
+
 /// T samples with known answers; may be none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Canaries {

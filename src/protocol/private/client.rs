@@ -37,6 +37,9 @@ pub enum Lots {
     PoolOnly(Pool),
 }
 
+/// Told how many positions of a batch are answered, after each lot.
+pub type Progress = Box<dyn FnMut(usize) + Send>;
+
 /// The client's side of one conversation.
 pub struct Asker {
     model: Digest,
@@ -48,6 +51,8 @@ pub struct Asker {
     expected: usize,
     /// An error ended the conversation.
     broken: bool,
+    /// Told how many positions of a batch are answered.
+    progress: Option<Progress>,
     ledger: Ledger,
 }
 
@@ -58,13 +63,27 @@ impl Asker {
     /// [`PrivateError::Unfit`].
     pub fn new(graph: &Graph, model: Digest, lots: Lots) -> Result<Self, PrivateError> {
         let outline = Arc::new(Blueprint::of(graph)?);
-        Ok(Self { model, lots, outline, keys: None, expected: 0, broken: false, ledger: Ledger::new(graph) })
+        Ok(Self {
+            model,
+            lots,
+            outline,
+            keys: None,
+            expected: 0,
+            broken: false,
+            progress: None,
+            ledger: Ledger::new(graph),
+        })
     }
 
     /// Says that so many positions will be asked in this conversation: of many, transfers come cheaper. Of no effect once keys are
     /// exchanged.
     pub fn expect(&mut self, positions: usize) {
         self.expected = positions;
+    }
+
+    /// Tells how far a batch is.
+    pub fn watch(&mut self, progress: Progress) {
+        self.progress = Some(progress);
     }
 
     /// What it cost so far.
@@ -144,6 +163,9 @@ impl Asker {
             values.extend_from_slice(&answers.values()[..count * answers.sample_len()]);
             beyond = beyond.or(odd.filter(|at| *at < count).map(|at| from + at));
             from += count;
+            if let Some(progress) = &mut self.progress {
+                progress(from);
+            }
         }
         match beyond {
             Some(position) => Err(PrivateError::Answer { position }),

@@ -18,7 +18,7 @@ mod rings;
 mod test_kit;
 mod wire;
 
-pub use client::{Asker, Lots};
+pub use client::{Asker, Lots, Progress};
 pub use cost::{Cost, Ledger, NodeCost};
 pub use error::PrivateError;
 pub(super) use host::Keeper;
