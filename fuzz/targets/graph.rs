@@ -1,9 +1,12 @@
 //! The graph reader and the checker's walk: what decodes encodes to the same bytes again, its layout and soundness can be
-//! worked out in either mode, and a verifier that is handed the least values everywhere checks it in either without a panic.
+//! worked out in either mode, what it takes in private too, and a verifier that is handed the least values everywhere checks it in either without a panic.
 
 #![no_main]
 
+use std::sync::Arc;
+
 use libfuzzer_sys::fuzz_target;
+use serin::protocol::private::Blueprint;
 use serin_circuits::graph::{Graph, Node, Op, Port};
 use serin_circuits::tensor::Tensor;
 use serin_circuits::weights::Layout;
@@ -37,6 +40,11 @@ fuzz_target!(|data: &[u8]| {
         // Accumulators of zero bytes are the least their ranges allow.
         proof.resize(1 << 16, 0);
         assert!(verify(&statement, &proof).is_err());
+    }
+    if let Ok(blueprint) = Blueprint::of(&graph).and_then(|outline| outline.under(127)) {
+        // What private inference of it would take, for one position and several.
+        let blueprint = Arc::new(blueprint);
+        let _ = [1, 3].map(|positions| blueprint.plan(positions));
     }
     if let Ok(plan) = Plan::of(&graph, 1) {
         let (batch, plan) = (plan.clone().resized(5), Plan::of(&graph, 5));

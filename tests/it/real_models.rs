@@ -63,10 +63,14 @@ fn conforms(name: &str, Compiled { graph, weights, .. }: Compiled) {
         let accepted = verify(&statement, &proof).unwrap_or_else(|r| panic!("{name}, {mode}: {r}"));
         assert!(accepted.soundness.bits > 100.0, "{name}, {mode}");
     }
+    let host = Host::new("s", model, None).with_private().unwrap_or_else(|unfit| panic!("{name}: {unfit}"));
+    let reply = converse(&host, Kind::Private, |client| client.ask(&SESSION, &inputs)).unwrap();
+    let reply = reply.unwrap_or_else(|error| panic!("{name}, in private: {error}"));
+    assert_eq!(reply.outputs, expected, "{name}, in private");
 }
 
 #[test]
-fn real_network_of_any_kind_is_proved_exactly_or_refused_by_name() {
+fn real_network_of_any_kind_is_proved_and_computed_in_private_exactly_or_refused_by_name() {
     let Some(folder) = folder() else { return };
     let (mut proved, mut refused) = (0, 0);
     for path in models(&folder) {
