@@ -2,6 +2,7 @@
 //! the reference's integers and proved.
 
 use proptest::prelude::*;
+use serin::protocol::{Host, Kind, Protocol, converse};
 use serin::prover::Model;
 use serin_circuits::graph::{Builder, Graph, Linear, Op, Port, Window, Wire};
 use serin_circuits::reference;
@@ -183,6 +184,25 @@ proptest! {
             let proof = model.prove("s", &SESSION, &inputs, &trace, mode).unwrap();
             let statement = Statement { mode, ..model.statement("s", &SESSION, &inputs, trace.output()) };
             prop_assert!(verify(&statement, &proof).is_ok(), "{mode}: {:?}", verify(&statement, &proof));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn net_of_extreme_integers_is_computed_in_private_or_refused_by_its_node(seed: u64, nodes in 1usize..9) {
+        let Some((graph, weights)) = Wild::new(seed).finish(nodes) else { return Ok(()) };
+        let inputs = questions(&graph, seed);
+        let expected = reference::infer(&graph, &weights, inputs.clone());
+        match Host::new("s", Model::new(graph, weights), None).with_private() {
+            // Rings beyond what products and comparisons carry, and weights beyond what noise leaves room for.
+            Err(unfit) => prop_assert_eq!(unfit.node, "node"),
+            Ok(host) => {
+                let reply = converse(&host, Kind::Private, |client| client.ask(&SESSION, &inputs)).unwrap();
+                prop_assert_eq!(reply.unwrap().outputs, expected);
+            }
         }
     }
 }
