@@ -61,6 +61,7 @@ impl Corrupt {
         let others = match &cheat {
             Cheat::Coarse { bits } | Cheat::Lots { bits } => Some(coarse(graph, weights, *bits)?),
             Cheat::Weight => Some(without_greatest(graph, weights)),
+            Cheat::Fitted(weights) => Some(weights.clone()),
             _ => None,
         };
         Ok(Self { promised, cheat, standin, others, older: Mutex::default() })
@@ -93,8 +94,9 @@ impl Corrupt {
             Cheat::Logit => truth(&|outputs| raise(graph, outputs)),
             Cheat::Weight => of(infer_traced(graph, &without_greatest(graph, weights), inputs)),
             Cheat::Activation { recomputed } => of(change(model, inputs, *recomputed)),
-            // In the clear, the last four are honest.
+            // In the clear, the last five are honest.
             Cheat::Replay
+            | Cheat::Fitted(_)
             | Cheat::Shares { .. }
             | Cheat::Lots { .. }
             | Cheat::Garble { .. }

@@ -14,6 +14,16 @@
 //! | [`Cheat::Replay`] | the first linear node | the look-ups, or else the last linear node | copies and canaries, with the odds of the mix |
 //! | [`Cheat::Recognise`] | the last node | the activation claims | *nothing*: in the clear, a public canary hides nothing |
 //!
+//! | cheat | in private, found by |
+//! |---|---|
+//! | [`Cheat::Coarse`], [`Cheat::Overclaim`] | labelled canaries |
+//! | [`Cheat::Fitted`] | canaries it has never seen; references it knows are *no* use |
+//! | [`Cheat::Logit`], [`Cheat::Weight`], [`Cheat::Activation`], [`Cheat::Shares`], [`Cheat::Lots`] | copies and reference canaries, with the odds of the mix |
+//! | [`Cheat::Garble`] | the checks of oblivious transfer, where it is one's message; else copies and canaries |
+//! | [`Cheat::Hang`] | its silence: there is no answer |
+//!
+//! What is in one table only does not [apply](Cheat::applies) to the other kind.
+//!
 //! "The last node" is where answers are held against the last linear node's weights, or, in a graph that ends in another operator,
 //! against what follows from the activations. In `succinct` nothing is recomputed: answers and activations are one sum, whose end is held
 //! against the committed columns. Whoever is found is the server: [`Blame::Server`](serin_verifier::rejection::Blame).
@@ -29,6 +39,7 @@ use std::fmt;
 
 use serin_circuits::graph::{Graph, Op};
 use serin_circuits::tensor::Tensor;
+use serin_circuits::weights::Weights;
 use serin_verifier::proof::Mode;
 use serin_verifier::rejection::{Fault, Place, Rejection};
 
@@ -68,6 +79,8 @@ pub enum Cheat {
         /// The model for the rest.
         cheaper: Cheaper,
     },
+    /// In private: computes with weights that give the promised answers on samples it knows, and others elsewhere.
+    Fitted(Weights),
     /// In private: adds one to its share of one entry of the answer, at so many positions of each lot, drawn at random.
     Shares {
         /// How many.
@@ -142,7 +155,9 @@ impl Cheat {
             return match self {
                 Self::Hang { .. } => Catcher::Silence,
                 Self::Garble { step, .. } if step.is_oblivious() => Catcher::Transfers,
-                Self::Coarse { .. } | Self::Substitute(_) | Self::Overclaim(_) => Catcher::Canaries,
+                Self::Coarse { .. } | Self::Substitute(_) | Self::Overclaim(_) | Self::Fitted(_) => {
+                    Catcher::Canaries
+                }
                 Self::Recognise { .. } => Catcher::Nothing,
                 _ => Catcher::Mixing,
             };
@@ -165,8 +180,14 @@ impl Cheat {
 
     /// Whether a question of this kind can be answered so.
     pub fn applies(&self, kind: Kind) -> bool {
-        let in_private =
-            matches!(self, Self::Shares { .. } | Self::Lots { .. } | Self::Garble { .. } | Self::Hang { .. });
+        let in_private = matches!(
+            self,
+            Self::Fitted(_)
+                | Self::Shares { .. }
+                | Self::Lots { .. }
+                | Self::Garble { .. }
+                | Self::Hang { .. }
+        );
         let in_either = matches!(
             self,
             Self::Coarse { .. } | Self::Overclaim(_) | Self::Logit | Self::Weight | Self::Activation { .. }
@@ -187,6 +208,7 @@ impl Cheat {
             Self::Replay => "an older answer, replayed",
             Self::Swap => "two answers exchanged",
             Self::Recognise { .. } => "right on known samples, cheap on the rest",
+            Self::Fitted(_) => "a model fitted to known samples",
             Self::Shares { .. } => "a wrong share of some answers",
             Self::Lots { .. } => "coarser weights for half of the positions",
             Self::Garble { step, .. } if step.is_oblivious() => "noise instead of a transfer's message",

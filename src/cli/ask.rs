@@ -97,15 +97,13 @@ impl Ask {
         self.stock.check(kind)?;
         let bar = console.doing("connecting");
         let mut client = self.connect.open(kind)?;
-        let session = match Session::new(card, client.graph().clone()) {
+        let session = match Session::with(card, &client) {
             Ok(session) => session,
             Err(error) => return caught(console, error),
         };
         let questions = self.questions(&session, client.max_batch()?)?;
-        if self.mixing.has_references() && !kind.hides_questions() {
-            warn(
-                "the server answered the references before and may know them again; hide them by --protocol private",
-            );
+        if let Some(text) = self.mixing.warning(kind) {
+            warn(text);
         }
         self.stock.hand_to(&mut client)?;
         if kind.hides_questions() {

@@ -92,7 +92,7 @@ impl Inquiry {
         let kind = self.how.kind()?;
         self.stock.check(kind)?;
         let mut client = self.reach.open(server, kind)?;
-        let session = match Session::new(card, client.graph().clone()) {
+        let session = match Session::with(card, &client) {
             Ok(session) => session,
             Err(error) => return caught(console, error),
         };

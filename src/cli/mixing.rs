@@ -17,6 +17,7 @@ use super::accuracy::level;
 use super::data;
 use super::references::References;
 use crate::import::lower::Encoder;
+use crate::protocol::Kind;
 use crate::session::random::Randomness;
 use crate::session::{Canaries, criteria};
 
@@ -29,7 +30,8 @@ pub(super) struct Mixing {
     canaries: Option<Source>,
     /// A record of proved answers under this card to draw canaries from, afresh for each session. Their answers are known exactly: fewer
     /// are needed, and no accuracy need be claimed. They were asked in the clear, so ask public samples for it, and hide them by --protocol
-    /// private: whoever answered them may know them again. With --canaries, as many of either are hidden as each would take alone, and
+    /// private: whoever answered them may know them again. It may even hold a model fitted to them, which only --canaries it has never
+    /// seen can tell. With --canaries, as many of either are hidden as each would take alone, and
     /// each question is asked in the fewer copies of the two plans
     #[arg(long, value_name = "RECORD")]
     references: Option<PathBuf>,
@@ -77,9 +79,18 @@ pub(super) struct Mixed {
 }
 
 impl Mixing {
-    /// Whether reference canaries are hidden.
-    pub(super) fn has_references(&self) -> bool {
-        self.references.is_some()
+    /// What the user should know of the canaries chosen.
+    pub(super) fn warning(&self, kind: Kind) -> Option<&'static str> {
+        self.references.as_ref()?;
+        match (kind.hides_questions(), &self.canaries) {
+            (false, _) => Some(
+                "the server answered the references before and may know them again; hide them by --protocol private",
+            ),
+            (true, None) => Some(
+                "whoever answered the references before can hold a model that is fitted to them; add --canaries that it has never seen",
+            ),
+            (true, Some(_)) => None,
+        }
     }
 
     /// Draws canaries for `queries` questions under a card.
@@ -122,7 +133,8 @@ impl Mixing {
         let [labelled, exact] =
             [labelled, exact].map(|part| part.unwrap_or(Part { canaries: 0, copies: None }));
         let copies = labelled.copies.into_iter().chain(exact.copies).min().with_context(|| {
-            let (all, bits) = (available.into_iter().flatten().sum::<usize>(), self.bits);
+            let all = available.into_iter().flatten().sum::<usize>() as u64;
+            let (all, bits) = (self.canary_count.unwrap_or(all), self.bits);
             format!("{all} canaries do not give {bits} bits; ask for fewer --bits, give more canaries, or set --copies and --canary-count")
         })?;
         let copies = self.copies.unwrap_or(copies);

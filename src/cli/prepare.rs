@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use super::console::Console;
 use crate::protocol::private::Lots;
 use crate::protocol::private::pool::{Label, Pool};
 use crate::protocol::{Kind, Protocol};
-use crate::session::Session;
+use crate::session::{Session, SessionError};
 
 /// Prepare private questions ahead of time, so that asking them takes little
 ///
@@ -68,15 +68,9 @@ impl Prepare {
     pub(super) fn run(self, console: &Console) -> Result<Verdict> {
         let card = self.connect.card()?;
         let mut client = self.connect.open(Kind::Private)?;
-        let session = match Session::new(card, client.graph().clone()) {
-            Ok(session) => session,
-            Err(error) => return caught(console, error),
-        };
-        ensure!(
-            client.offered().weights == session.card().weights,
-            "the server shows a card of other weights than {}; get its card anew, from elsewhere than the server",
-            self.connect.card.display()
-        );
+        if let Err(error) = Session::with(card, &client) {
+            return caught(console, error);
+        }
         client.max_batch()?;
         client.set_lots(Lots::PoolOnly(Pool::open(&self.pool)?))?;
         let (before, start, mut kept) = (client.meter(), Instant::now(), 0);
@@ -87,9 +81,13 @@ impl Prepare {
             bar.inc(1);
         });
         bar.finish_and_clear();
-        filled.with_context(|| {
-            format!("{kept} of {} lots are kept; the next could not be prepared", self.lots)
-        })?;
+        if let Err(error) = filled.map_err(SessionError::from) {
+            if error.rejection().is_some() {
+                return caught(console, error);
+            }
+            let kept = format!("{kept} of {} lots are kept; the next could not be prepared", self.lots);
+            return Err(error).context(kept);
+        }
         let (after, seconds) = (client.meter(), start.elapsed().as_secs_f64());
         let labels = client.held()?;
         // All is kept at both ends; whether the server hears the farewell changes nothing.

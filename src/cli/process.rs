@@ -23,6 +23,8 @@ impl Process {
         let mut command = Command::new(program);
         command.arg("serve").arg(model).arg("--card").arg(card);
         command.args(["--port", "0", "--drain", "5", "--json", "--until-input-ends"]).args(further);
+        // As many threads as this process computes on, so that what is measured of both is of a kind.
+        command.env("RAYON_NUM_THREADS", rayon::current_num_threads().to_string());
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

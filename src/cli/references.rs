@@ -1,6 +1,7 @@
 //! Reference canaries out of a record: questions whose answers by the pinned model a proof has shown.
 //!
-//! Whoever answered them has seen them, so that among questions in the clear they can be told apart; in private they cannot.
+//! Whoever answered them has seen them: among questions in the clear it can tell them apart, and in private it cannot, but it can hold
+//! another model that is fitted to agree on them. They find what is done to single answers; fresh labelled canaries find another model.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

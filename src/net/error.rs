@@ -128,7 +128,7 @@ pub enum NetError {
     #[error("cannot make a self-signed certificate: {0}; give a certificate and key as files instead")]
     SelfSigned(rcgen::Error),
     /// The peer declined.
-    #[error("the peer refused: {}; {}", .0, advice(.0.reason))]
+    #[error("the peer refused: {}{}", .0, advice(.0))]
     Refused(Refusal),
     /// This server is being stopped.
     #[error("the server is stopping and takes no further request; connect again once it is back")]
@@ -181,13 +181,15 @@ fn either(steps: &[Step]) -> String {
     steps.iter().map(Step::to_string).collect::<Vec<_>>().join(" or ")
 }
 
-fn advice(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Busy => "try again in a while",
-        Reason::Stopping => "connect again once the server is back",
-        Reason::Misuse => "check that both sides run the same release",
-        Reason::Late => "send faster, or ask the server's owner for a longer timeout",
-        Reason::Unfit => "change the request",
-        Reason::Failed | Reason::Other(_) => "ask the server's owner to look at its log",
+/// What to do about it; a text that says so itself is not added to.
+fn advice(refusal: &Refusal) -> &'static str {
+    match refusal.reason {
+        Reason::Busy => "; try again in a while",
+        Reason::Stopping => "; connect again once the server is back",
+        Reason::Misuse => "; check that both sides run the same release",
+        Reason::Late => "; send faster, or ask the server's owner for a longer timeout",
+        Reason::Unfit if refusal.text.contains(';') => "",
+        Reason::Unfit => "; change the request",
+        Reason::Failed | Reason::Other(_) => "; ask the server's owner to look at its log",
     }
 }

@@ -29,7 +29,7 @@ pub enum Declined {
         taken: Offer,
     },
     /// No batch of this size is taken.
-    #[error("a batch of {batch} samples, where this server takes 1 to {most} of `{kind}`")]
+    #[error("{batch} samples {}, where this server takes 1 to {most} of `{kind}`; ask fewer at once", whole(*.kind))]
     Batch {
         /// How it was asked.
         kind: Kind,
@@ -116,6 +116,11 @@ impl Offer {
             _ => Ok(()),
         }
     }
+}
+
+/// What a kind's samples are counted in.
+fn whole(kind: Kind) -> &'static str {
+    if kind.hides_questions() { "in a lot" } else { "in a batch" }
 }
 
 /// The most samples whose widest tensor is borne.

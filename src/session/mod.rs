@@ -26,13 +26,13 @@ use serin_verifier::canary::mixing::{Layout, MixingError, Slot};
 use serin_verifier::canary::{CanaryError, Level, Mix, Rate};
 use serin_verifier::card::{Card, InputCard};
 use serin_verifier::record::{Costs, Entry, EntryError, Truth};
-use serin_verifier::rejection::Rejection;
+use serin_verifier::rejection::{Fault, Place, Rejection};
 use serin_verifier::report::{Report, Unjudged, Verdict, judge};
 use serin_verifier::statement::fits;
 
 use self::random::{Randomness, RandomnessError};
 use self::record::{Recorder, RecorderError};
-use crate::protocol::{Evidence, Protocol, ProtocolError, Reply};
+use crate::protocol::{Client, Evidence, Protocol, ProtocolError, Reply};
 
 /// A pinned card and the graph that it pins.
 #[derive(Clone, Debug)]
@@ -160,6 +160,19 @@ impl Session {
     pub fn new(card: Card, graph: Graph) -> Result<Self, SessionError> {
         card.check(&graph).map_err(SessionError::Offer)?;
         Ok(Self { card, graph })
+    }
+
+    /// [`Session::new`] with what `client`'s server shows: its graph, and a card of the pinned weights. Where no proof comes, only the
+    /// server's word ties its answers to them, and it is held to that.
+    ///
+    /// # Errors
+    /// [`SessionError::Offer`], if the card pins another graph or other weights.
+    pub fn with(card: Card, client: &Client) -> Result<Self, SessionError> {
+        let session = Self::new(card, client.graph().clone())?;
+        if client.offered().weights != session.card.weights {
+            return Err(SessionError::Offer(Rejection::new(Place::Card, Fault::Weights)));
+        }
+        Ok(session)
     }
 
     /// The card.

@@ -13,10 +13,12 @@ use serin::protocol::{Answerer, Client, Host, Kind, Protocol, ProtocolError, con
 use serin::session::record::Recorder;
 use serin::session::{Canaries, Outcome, Questions, Session, SessionError, criteria};
 use serin_circuits::tensor::Tensor;
+use serin_circuits::weights::Weights;
 use serin_datasets::digits::{self, Part};
 use serin_verifier::canary::Mix;
 use serin_verifier::canary::bounds::{Tolerance, undetected_log2};
 use serin_verifier::canary::judge::{Reason, Verdict as CanaryVerdict};
+use serin_verifier::card::Card;
 use serin_verifier::record::Truth;
 use serin_verifier::rejection::Blame;
 use serin_verifier::report::{Report, Verdict};
@@ -84,7 +86,7 @@ fn honest_server_asked_in_private_accepted_and_the_report_says_what_that_is_wort
     let bits = report.worth.mixing_bits.unwrap();
     assert!((40.0..43.0).contains(&bits), "{bits}");
     let text = report.to_string();
-    assert!(text.contains("saw nothing that tells canaries and copies apart"), "{text}");
+    assert!(text.contains("at chosen positions, of questions that the server does not see"), "{text}");
     assert_eq!(serde_json::to_value(report).unwrap()["protocol"], "private");
 }
 
@@ -170,6 +172,46 @@ fn consistent_lies_stay_hidden_as_often_as_the_bound_says() {
     });
     // 30 expected, deviation 5: beyond these with probability below 10^-5.
     assert!((9..=54).contains(&hidden), "{hidden} of {SESSIONS}");
+}
+
+#[test]
+fn server_that_shows_other_weights_than_the_card_pins_is_rejected_before_asking() {
+    let net = |seed| Host::new("s", Net::new(seed, &[6]).dense(4).finish(), None).with_private().unwrap();
+    let (pinned, shown) = (net(1).card().clone(), net(2));
+    let error = converse(&shown, Kind::Private, |client| {
+        let card = Card { graph: client.offered().graph, ..pinned.clone() };
+        Session::with(card, client).err()
+    });
+    let error = error.unwrap().unwrap();
+    assert_eq!((error.verdict(), error.rejection().unwrap().blame()), (Verdict::Rejected, Blame::Server));
+    assert!(
+        converse(&shown, Kind::Private, |client| Session::with(shown.card().clone(), client).is_ok())
+            .unwrap()
+    );
+}
+
+/// The limit of references: whoever knows them can hold another model that agrees on them. Samples it has never seen tell.
+#[test]
+fn model_fitted_to_known_references_passes_them_and_fails_fresh_ones() {
+    let host = || Host::new("s", Net::new(5, &[6]).dense(4).rescale(0).dense(3).finish(), None);
+    let (promised, graph) = (host(), host().graph().clone());
+    // All known samples are dark at their first entry; the fitted model does not look there.
+    let mut tensors = promised.model().weights().tensors().to_vec();
+    tensors[0].weight.chunks_exact_mut(6).for_each(|row| row[0] = 0);
+    let fitted = Weights::new(&graph, tensors).unwrap();
+    let server = corrupt(host().with_private().unwrap(), Cheat::Fitted(fitted));
+    assert_eq!(server.cheat().catcher(Kind::Private, &graph), Catcher::Canaries);
+    let mut known = batch(&graph, 8, 12);
+    known.values_mut().iter_mut().step_by(6).for_each(|entry| *entry = 0);
+    let queries = batch(&graph, 9, 3);
+    let ask = |inputs: Tensor| {
+        let canaries = references(&promised, inputs);
+        over(&server, |client| session(client, &server, queries.clone(), 3, &canaries)).unwrap()
+    };
+    let outcome = ask(known);
+    assert_eq!(outcome.report.verdict, Verdict::Accepted, "{}", outcome.report);
+    assert_ne!(&outcome.entry.outputs, promised.model().infer(&outcome.entry.inputs()).output());
+    assert_found_by_mixing(server.cheat().name(), &ask(batch(&graph, 10, 12)).report);
 }
 
 #[test]

@@ -46,7 +46,7 @@ pub(super) struct Bench {
     /// In private, as over a line of this bandwidth and round trip: lan, wan, or MBIT,MS
     #[arg(long, value_name = "LINE")]
     line: Option<Line>,
-    /// Batch sizes, as 1,64; of several, the cost of one more query is told too
+    /// Batch sizes, as 1,64; of several, the cost of one more query is told too, but in private
     #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1", value_parser = batch)]
     batch: Vec<usize>,
     /// Threads to compute on, 0 for one per core: one gives the plain cost, without idle workers' waiting

@@ -267,7 +267,7 @@ fn told_again(Outcome { report, judging, .. }: &Outcome) -> String {
 fn told_unseen(Outcome { report, .. }: &Outcome) -> String {
     let Report { asked, costs, verdict, worth, .. } = report;
     format!(
-        "\n{} of them in private, {} positions: {verdict}\nmixing     {:.1} bits that no answer is wrong, and the server saw none of the digits\ncost       {:.1} MB both ways, {:.3} s\n\nThe gallery, met by the same client:\n",
+        "\n{} of them in private, {} positions: {verdict}\nmixing     {:.1} bits against false answers at chosen positions; the server saw none of the digits\ncost       {:.1} MB both ways, {:.3} s\n\nThe gallery, met by the same client:\n",
         asked.queries,
         asked.positions(),
         worth.mixing_bits.unwrap_or(0.0),
@@ -288,9 +288,10 @@ impl Shown {
             [&self.honest, &self.succinct, &self.private].map(|report| report.verdict);
         let (proved, hidden) = self.cheats.split_at(self.cheats.len() - gallery::PRIVATE_CHEATS);
         format!(
-            "{}\n{}\nhonest server {revealed} in revealed, {succinct} in succinct and {private} in private; {caught} of {} cheats rejected and the server blamed, in {:.1} s",
+            "{}\n{}\nhonest server {revealed} in revealed, {succinct} in succinct and {private} in private; {} cheats met {} times, {caught} times rejected and the server blamed, in {:.1} s",
             gallery::table(proved),
             gallery::private_table(hidden),
+            gallery::CHEATS + gallery::PRIVATE_CHEATS,
             self.cheats.len(),
             self.seconds
         )

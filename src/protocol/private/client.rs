@@ -19,10 +19,9 @@ use super::error::PrivateError;
 use super::lot::{Lot, LotId};
 use super::offline::{Keys, supply};
 use super::online;
-use super::ot::Supply;
 use super::plan::{Blueprint, Plan};
 use super::pool::{Label, Pool, PoolError};
-use super::wire::{self, KEPT, PLANNER, PREPARE, Prepare, SETUP, SPEND, Spend, TERMS, TERMS_BYTES};
+use super::wire::{self, KEPT, PLANNER, PREPARE, Prepare, SETUP, SPEND, Setup, Spend, TERMS, TERMS_BYTES};
 use crate::net::Channel;
 
 /// Where a client's lots come from.
@@ -187,9 +186,12 @@ impl Asker {
     }
 
     fn prepare(&mut self, channel: &mut dyn Channel, positions: usize) -> Result<(), PrivateError> {
+        if self.pool().is_none() {
+            return Err(PrivateError::NoPool);
+        }
         let lot = self.draw(channel, positions, true)?;
         wire::receive(channel, KEPT, "word that the lot is kept", 0)?;
-        let (Lots::Pool(pool) | Lots::PoolOnly(pool)) = &self.lots else { return Err(PrivateError::NoPool) };
+        let Some(pool) = self.pool() else { return Err(PrivateError::NoPool) };
         let bound = lot.plan.max_weight().to_le_bytes();
         let body = Zeroizing::new([&[PLANNER][..], &bound, &lot.encode()].concat());
         pool.deposit(&self.label(&lot.id, positions), &body)?;
@@ -216,7 +218,7 @@ impl Asker {
     fn set_up(&mut self, channel: &mut dyn Channel) -> Result<(Keys, Arc<Blueprint>), PrivateError> {
         let mut watch = Watch::start(channel);
         let supply = supply(self.outline.transfers(self.expected));
-        channel.send(SETUP, &[u8::from(supply == Supply::Silent), PLANNER])?;
+        channel.send(SETUP, &Setup { supply }.encode())?;
         let terms = wire::receive(channel, TERMS, "terms", TERMS_BYTES)?;
         let bound = terms.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         let blueprint = self.under(bound)?;

@@ -44,7 +44,9 @@ pub enum PrivateError {
     #[error("the peer's message is malformed: {0}; close the link and trust it no further")]
     Malformed(#[from] DecodeError),
     /// A lot that is not there, or was spent.
-    #[error("no lot {0} is kept here: it was never prepared, or spent already; prepare another")]
+    #[error(
+        "no lot {0} is kept here: it was never prepared, or spent already; ask again, and another is taken"
+    )]
     NoLot(String),
     /// The other end, or a lot, is of another release.
     #[error(
@@ -73,7 +75,7 @@ pub enum PrivateError {
     NoPool,
     /// Nothing is left of the pool.
     #[error(
-        "the pool has lots for {left} of the {wanted} positions asked; fill it with `serin prepare`, or allow preparing them now"
+        "the pool has lots for {left} of the {wanted} positions asked; fill it with `serin prepare`, or let lots be prepared as they are needed (`ask` without --pool-only)"
     )]
     Dry {
         /// Positions asked.
@@ -84,6 +86,12 @@ pub enum PrivateError {
     /// A lot on disk is not usable.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// A lot that does not hold what its plan says.
+    #[error("the lot holds nothing for node `{node}`: this is a mistake of serin's; prepare another")]
+    Hollow {
+        /// The node.
+        node: String,
+    },
     /// The other end asks out of turn.
     #[error("the peer asks for a lot before keys were exchanged; close the link")]
     NoKeys,
@@ -119,21 +127,34 @@ impl PrivateError {
     /// What is found against the server, if this came to the client by its doing alone: no honest server of this
     /// release does it, nor, under TLS, a network.
     pub fn rejection(&self) -> Option<Rejection> {
-        if let Self::Answer { .. } = self {
-            return Some(Rejection::new(Place::Statement, Fault::Answer(self.to_string())));
-        }
         let found = match self {
+            Self::Answer { .. } => {
+                return Some(Rejection::new(Place::Statement, Fault::Answer(self.to_string())));
+            }
             Self::Rounding(ClampError::Transfer(OtError::Peer { .. }) | ClampError::Length { .. })
             | Self::Product(
                 LatticeError::Length { .. } | LatticeError::Residue { .. } | LatticeError::Leftover(_),
             )
-            | Self::Length { .. }
-            | Self::Malformed(_) => true,
+            | Self::Length { .. } => true,
             Self::Net(error)
             | Self::Rounding(ClampError::Net(error) | ClampError::Transfer(OtError::Net(error))) => {
                 matches!(error, NetError::WrongStep { .. } | NetError::Oversize { .. })
             }
-            _ => false,
+            Self::Product(_)
+            | Self::Rounding(_)
+            | Self::Unfit(_)
+            | Self::Malformed(_)
+            | Self::NoLot(_)
+            | Self::Planner { .. }
+            | Self::Broken
+            | Self::Size { .. }
+            | Self::TooMany(_)
+            | Self::NoPool
+            | Self::Dry { .. }
+            | Self::Pool(_)
+            | Self::Hollow { .. }
+            | Self::NoKeys
+            | Self::Random(_) => false,
         };
         found.then(|| Rejection::new(Place::Conversation, Fault::Conduct(self.to_string())))
     }

@@ -1,6 +1,6 @@
 //! The server's side of a conversation: keys once, lots prepared and spent as the client asks.
 //!
-//! **What a client can cost.** At most [`MOST_HELD`] lots are held beyond a message, each within the plan's limits; lots are kept beyond
+//! **What a client can cost.** At most one lot is held beyond a message, within the plan's limits; lots are kept beyond
 //! the conversation only where the holder has a [`Pool`], up to its cap. Numbers of positions are checked before anything is drawn.
 //!
 //! The client is trusted to follow the protocol (it learns no more than the answers if it does); lengths, residues and checks of
@@ -20,10 +20,9 @@ use super::error::PrivateError;
 use super::lot::{Lot, LotId};
 use super::offline::Keys;
 use super::online;
-use super::ot::Supply;
 use super::plan::{Blueprint, Plan};
 use super::pool::{Label, Pool};
-use super::wire::{KEPT, PLANNER, PREPARE, Prepare, SETUP, Spend, TERMS};
+use super::wire::{KEPT, PLANNER, PREPARE, Prepare, SETUP, Setup, Spend, TERMS};
 use crate::net::{Channel, Step};
 
 /// Who holds the weights that are computed with in private.
@@ -53,7 +52,7 @@ pub trait Holder: Sync {
 }
 
 /// The greatest magnitude of a model's weights, rounded up to 2^b − 1: what clients are told.
-pub fn bound(weights: &Weights) -> u32 {
+pub(in crate::protocol) fn bound(weights: &Weights) -> u32 {
     let all = weights.tensors().iter().flat_map(|tensor| &tensor.weight);
     let greatest = all.map(|w| w.unsigned_abs()).max().unwrap_or(0).max(1);
     u32::MAX >> greatest.leading_zeros()
@@ -93,14 +92,7 @@ impl<'a> Keeper<'a> {
     }
 
     fn set_up(&mut self, channel: &mut dyn Channel, body: &[u8]) -> Result<(), PrivateError> {
-        let (supply, theirs) = match body {
-            [1, planner] => (Supply::Silent, *planner),
-            [_, planner] => (Supply::Extended, *planner),
-            _ => (Supply::Extended, 0),
-        };
-        if theirs != PLANNER {
-            return Err(PrivateError::Planner { theirs });
-        }
+        let Setup { supply } = Setup::decode(body)?;
         let plan = self.plan(1)?;
         let mut watch = Watch::start(channel);
         channel.send(TERMS, &plan.max_weight().to_le_bytes())?;
@@ -144,7 +136,7 @@ impl<'a> Keeper<'a> {
                 }
                 Lot::decode(wanted.id, plan, Party::Server, bytes).ok_or_else(|| no_lot(&wanted.id))?
             }
-            (None, None) => return Err(no_lot(&wanted.id)),
+            (None, None) => return Err(PrivateError::NoPool),
         };
         online::answer(channel, self.graph, lot, self.holder, &mut self.ledger)?;
         self.holder.report(&self.ledger);
@@ -168,4 +160,4 @@ fn no_lot(id: &LotId) -> PrivateError {
 }
 
 /// Lots of one conversation that are prepared and not yet spent.
-pub const MOST_HELD: usize = 1;
+const MOST_HELD: usize = 1;

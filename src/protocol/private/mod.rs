@@ -21,11 +21,12 @@ mod wire;
 pub use client::{Asker, Lots, Progress};
 pub use cost::{Cost, Ledger, NodeCost};
 pub use error::PrivateError;
+pub use host::Holder;
 pub(super) use host::Keeper;
-pub use host::{Holder, MOST_HELD, bound};
+pub(super) use host::bound;
 pub use lot::LotId;
 pub use plan::{Blueprint, Plan, Unfit, UnfitFault};
-pub use wire::{MASKED, MASKS, PRODUCTS, SHARE};
+pub use wire::{MASKED, PRODUCTS, SHARE};
 
 use serin_circuits::codec::{Digest, digest};
 use serin_verifier::card::Card;

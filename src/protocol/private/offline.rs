@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use rand::rngs::{StdRng, SysRng};
+use chacha20::ChaCha12Rng;
+use rand::rngs::SysRng;
 use rand::{Rng, SeedableRng};
 use serin_circuits::weights::Weights;
 use zeroize::Zeroizing;
@@ -25,7 +26,8 @@ use crate::net::Channel;
 pub(super) struct Keys {
     transfers: clamp::Session,
     key: Key,
-    rng: StdRng,
+    /// Seeded by the system; its key is wiped when it is dropped.
+    rng: ChaCha12Rng,
 }
 
 enum Key {
@@ -43,7 +45,7 @@ impl Keys {
         plan: &Plan,
         supply: Supply,
     ) -> Result<Self, PrivateError> {
-        let mut rng = StdRng::try_from_rng(&mut SysRng)?;
+        let mut rng = ChaCha12Rng::try_from_rng(&mut SysRng)?;
         let key = match (plan.params(), party) {
             (None, _) => Key::None,
             (Some(params), Party::Client) => {
@@ -130,3 +132,14 @@ pub(super) fn supply(transfers: [usize; 2]) -> Supply {
 
 /// Transfers up to which extending costs less than starting the silent supply, 16 bytes each against 3 MB.
 const EXTENDED: usize = 190_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generator_of_masks_is_wiped_when_dropped() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<ChaCha12Rng>();
+    }
+}

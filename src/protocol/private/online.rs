@@ -153,6 +153,7 @@ impl<'a> Online<'a> {
     /// The greatest of each window along one axis, two at a time.
     fn along(
         &mut self,
+        at: At<'_>,
         materials: &mut VecDeque<Material>,
         ring: u32,
         axis: &Axis,
@@ -169,7 +170,7 @@ impl<'a> Online<'a> {
                 )
             };
             let (a, b) = (side(0), side(1));
-            let material = materials.pop_front().ok_or(PrivateError::NoLot("for a pool".into()))?;
+            let material = materials.pop_front().ok_or_else(|| hollow(at))?;
             let greater = Zeroizing::new(self.greater(material, ring, &a, &b)?);
             columns =
                 greater.chunks_exact(positions * len).map(|half| Zeroizing::new(half.to_vec())).collect();
@@ -185,7 +186,7 @@ impl Engine for Online<'_> {
 
     fn linear(&mut self, at: At<'_>, geometry: &Linear, x: &Share) -> Result<Share, PrivateError> {
         let ring = self.plan.ring(at.index + 1);
-        let lost = || PrivateError::NoLot(format!("for node `{}`", at.node.name));
+        let lost = || hollow(at);
         let product = self.lot.products[at.index].take().ok_or_else(lost)?;
         let values = match (product, self.holder) {
             (Product::Client { masks, product }, _) => {
@@ -230,12 +231,12 @@ impl Engine for Online<'_> {
     fn max_pool(&mut self, at: At<'_>, _: &Window, x: &Share) -> Result<Share, PrivateError> {
         let plan = self.plan.clone();
         let Work::Pool { rise, axes, then } = plan.work(at.index) else {
-            return Err(PrivateError::NoLot(format!("for node `{}`", at.node.name)));
+            return Err(hollow(at));
         };
         let ring = rise.rounding().into;
         let mut materials = VecDeque::from(std::mem::take(&mut self.lot.roundings[at.index]));
-        let by_row = self.along(&mut materials, ring, &axes[0], x)?;
-        let mut pooled = self.along(&mut materials, ring, &axes[1], &by_row)?;
+        let by_row = self.along(at, &mut materials, ring, &axes[0], x)?;
+        let mut pooled = self.along(at, &mut materials, ring, &axes[1], &by_row)?;
         if let (Some(_), Some(material)) = (then, materials.pop_front()) {
             pooled = material.run(self.channel, &pooled)?;
         }
@@ -273,6 +274,11 @@ impl Engine for Online<'_> {
         }
         Ok(self.local(at, values))
     }
+}
+
+/// A lot without what a node takes.
+fn hollow(at: At<'_>) -> PrivateError {
+    PrivateError::Hollow { node: at.node.name.clone() }
 }
 
 /// The `nth` entry of every window, of every sample.

@@ -21,6 +21,7 @@
 
 use super::error::PrivateError;
 use super::lot::LotId;
+use super::ot::Supply;
 use crate::net::{Channel, Step};
 use serin_circuits::codec::{DecodeError, Reader, Writer};
 
@@ -33,7 +34,7 @@ pub(super) const KEY: Step = Step::private(2);
 /// The client asks for a lot.
 pub(crate) const PREPARE: Step = Step::private(3);
 /// Encrypted masks.
-pub const MASKS: Step = Step::private(4);
+pub(super) const MASKS: Step = Step::private(4);
 /// Encrypted products with them.
 pub const PRODUCTS: Step = Step::private(5);
 /// The server keeps the lot.
@@ -55,6 +56,12 @@ pub(crate) const PREPARE_BYTES: usize = 32 + 4 + 1;
 pub(crate) const SPEND_BYTES: usize = 32 + 4;
 pub(super) const TERMS_BYTES: usize = 4;
 
+/// How a client opens.
+pub(super) struct Setup {
+    /// Where transfers come from.
+    pub(super) supply: Supply,
+}
+
 /// What a client wants prepared.
 pub(super) struct Prepare {
     pub(super) id: LotId,
@@ -67,6 +74,24 @@ pub(super) struct Prepare {
 pub(super) struct Spend {
     pub(super) id: LotId,
     pub(super) positions: usize,
+}
+
+impl Setup {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        vec![u8::from(self.supply == Supply::Silent), PLANNER]
+    }
+
+    pub(super) fn decode(body: &[u8]) -> Result<Self, PrivateError> {
+        let mut r = Reader::new(body);
+        let (supply, theirs) = (r.u8("supply")?, r.u8("planner")?);
+        let supply = match supply {
+            0 => Supply::Extended,
+            1 => Supply::Silent,
+            other => return Err(r.bad_value("supply", other.into()).into()),
+        };
+        r.finish()?;
+        if theirs == PLANNER { Ok(Self { supply }) } else { Err(PrivateError::Planner { theirs }) }
+    }
 }
 
 impl Prepare {

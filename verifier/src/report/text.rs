@@ -136,10 +136,13 @@ impl Report {
         let worth = &self.worth;
         if let Some(bits) = worth.mixing_bits {
             let unless = match self.protocol.hides_questions() {
-                true => ": the server saw nothing that tells canaries and copies apart",
-                false => ", if the server cannot tell canaries and copies apart",
+                true => "of questions that the server does not see",
+                false => "if the server cannot tell canaries and copies apart",
             };
-            writeln!(f, "mixing     {bits:.1} bits that no query was answered wrongly{unless}")?;
+            writeln!(
+                f,
+                "mixing     {bits:.1} bits against false answers at chosen positions, {unless}; a model false of itself is bounded by the rates"
+            )?;
         }
         if let Some(bits) = worth.proof_bits {
             writeln!(
