@@ -4,7 +4,7 @@
 //! client                                               server
 //!   setup:    supply u8 · planner u8               ─►              } once a
 //!                                                  ◄─    terms     } conversation:
-//!   key:      public key                           ─►              } bound on the
+//!   key:      public key · switching key           ─►              } bound on the
 //!   … base transfers, both ways …                                  } weights u32
 //!
 //!   prepare:  id [32] · positions u32 · keep u8    ─►              } once a lot;
@@ -29,7 +29,7 @@ use serin_circuits::codec::{DecodeError, Reader, Writer};
 pub(crate) const SETUP: Step = Step::private(0);
 /// The server says how large its weights may be.
 pub(super) const TERMS: Step = Step::private(1);
-/// The client's public key.
+/// The client's public key, and its switching key where the plan has one.
 pub(super) const KEY: Step = Step::private(2);
 /// The client asks for a lot.
 pub(crate) const PREPARE: Step = Step::private(3);
@@ -48,7 +48,7 @@ pub const SHARE: Step = Step::private(9);
 
 /// The version of what both ends derive: plans, packings, modulus. Raise it with any change to them, so that ends, or lots, of different
 /// releases refuse each other instead of taking one another's lengths for a cheat.
-pub(super) const PLANNER: u8 = 1;
+pub(super) const PLANNER: u8 = 2;
 
 /// Bytes of these bodies.
 pub(crate) const SETUP_BYTES: usize = 2;

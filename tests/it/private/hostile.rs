@@ -11,6 +11,8 @@ use serin::protocol::{Answerer, Host, Kind, Protocol, ServeError, converse, serv
 use crate::world::{Net, SESSION, batch};
 
 const SETUP: Step = Step::private(0);
+/// This release's plans.
+const PLANNER: u8 = 2;
 const TERMS: Step = Step::private(1);
 const KEY: Step = Step::private(2);
 const PREPARE: Step = Step::private(3);
@@ -79,7 +81,7 @@ fn server_that_does_not_compute_in_private_takes_no_such_step() {
     let host = Host::new("s", Net::new(3, &[6]).dense(4).finish(), None);
     let (answer, served) = against(&host, |link| {
         // Refused by its header, it may be answered before it is all sent.
-        link.send(SETUP, &[0, 1]).and_then(|()| link.receive(TERMS, 4))
+        link.send(SETUP, &[0, PLANNER]).and_then(|()| link.receive(TERMS, 4))
     });
     assert!(matches!(answer, Err(NetError::Refused(refusal)) if refusal.reason == Reason::Misuse));
     assert!(matches!(served, Err(ServeError::Net(NetError::WrongStep { .. }))));
@@ -97,7 +99,7 @@ proptest! {
     ) {
         let host = host();
         let (_, served) = against(&host, |link| {
-            link.send(SETUP, &[0, 1]).unwrap();
+            link.send(SETUP, &[0, PLANNER]).unwrap();
             let terms = link.receive(TERMS, 4).unwrap();
             assert_eq!(terms.len(), 4);
             // A key of the right length and any residues is a key; what follows is not what is due.

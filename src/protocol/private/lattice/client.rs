@@ -1,10 +1,10 @@
 //! The client: encrypts its masks, and reads its share of the products.
 //!
-//! Sends one public key per key (an encryption of zero, which the server needs to blind its answers) and fresh
-//! ciphertexts, nothing else: both are pseudorandom under ring-LWE, whatever the masks are. The key is wiped when
-//! the client is dropped. The caller must draw R uniformly (W∗R − S is no share of anything otherwise), keep it,
-//! ask with it once, and give away nothing about what an answer decrypts to before the protocol around this has
-//! checked it: a wrong answer is *not* detected here.
+//! Sends one public key per key (an encryption of zero, which the server needs to blind its answers), a switching
+//! key where answers are switched, and fresh ciphertexts, nothing else: all are pseudorandom under ring-LWE, whatever
+//! the masks are. The keys are wiped when the client is dropped. The caller must draw R uniformly (W∗R − S is no share
+//! of anything otherwise), keep it, ask with it once, and give away nothing about what an answer decrypts to before
+//! the protocol around this has checked it: a wrong answer is *not* detected here.
 
 use std::fmt;
 
@@ -15,6 +15,7 @@ use super::ntt::{N, Transform};
 use super::params::{CARRIER, Params};
 use super::plan::Plan;
 use super::ring::{Poly, Ring, wipe};
+use super::switch::SmallKey;
 use super::{LatticeError, check, sample};
 use crate::protocol::private::bits::{Packer, Unpacker};
 
@@ -27,6 +28,8 @@ pub struct Client {
     carrier: Transform,
     /// s as values modulo the carrier.
     reading_key: Vec<u64>,
+    /// s′, if answers are switched.
+    small: Option<SmallKey>,
 }
 
 impl fmt::Debug for Client {
@@ -45,16 +48,20 @@ impl Drop for Client {
 impl Client {
     /// Draws a key.
     pub fn new(params: Params, rng: &mut impl CryptoRng) -> Self {
-        let (ring, carrier) = (Ring::new(&params), Transform::new(CARRIER));
-        let secret = sample::key(rng);
-        let mut reading_key: Vec<u64> = secret.iter().map(|s| CARRIER.signed(*s)).collect();
-        carrier.forward(&mut reading_key);
-        Self { key: ring.values(&secret), params, ring, carrier, reading_key }
+        let (ring, carrier) = (Ring::new(&params), Transform::new(CARRIER, N));
+        let secret = sample::key(N, rng);
+        let reading_key = carrier.values(&secret).to_vec();
+        let small = params.switch().map(|switch| SmallKey::new(switch, rng));
+        Self { key: ring.values(&secret), params, ring, carrier, reading_key, small }
     }
 
     /// The public key's message, [`Params::key_bytes`] long: sent once, before the first query.
     pub fn public_key(&self, rng: &mut impl CryptoRng) -> Vec<u8> {
-        self.encrypt(&self.params, &[Zeroizing::new(vec![0; N])], rng)
+        let mut message = self.encrypt(&self.params, &[Zeroizing::new(vec![0; N])], rng);
+        if let Some(small) = &self.small {
+            message.extend(small.switching_key(&self.secret(), rng));
+        }
+        message
     }
 
     /// Encrypts R, [`Plan::inputs`] integers modulo 2^k: a query of [`Plan::bytes_up`].
@@ -97,16 +104,16 @@ impl Client {
     pub fn read(&self, plan: &Plan, answer: &[u8]) -> Result<Vec<u32>, LatticeError> {
         check(plan, &self.params)?;
         check_length("the answer", answer.len(), plan.bytes_down())?;
-        let (mut reader, blocks) = (Unpacker::new(answer), plan.packing.blocks());
+        let mut reader = Unpacker::new(answer);
         let mut shares = vec![0; plan.results()];
-        for group in 0..plan.packing.shape.sizes()[0] {
-            for output in 0..blocks.outputs {
-                for image in 0..blocks.images {
-                    let product = self.mask_times_key(&plan.params, &mut reader);
-                    plan.packing.results(group, output, image, |from, to| {
-                        shares[to] = share(&plan.params, product[from], reader.next(plan.params.body_bits()));
-                    });
-                }
+        let order = plan.order().collect::<Vec<_>>();
+        for answers in order.chunks(plan.answers_to_a_mask()) {
+            let product = self.mask_times_key(plan, &mut reader);
+            for (t, [group, output, image]) in answers.iter().enumerate() {
+                plan.packing.results(*group, *output, *image, |from, to| {
+                    let product = CARRIER.centre(product[plan.place(from, t)]);
+                    shares[to] = share(plan, product, reader.next(plan.params.body_bits()));
+                });
             }
         }
         if reader.finish() { Ok(shares) } else { Err(LatticeError::Leftover("the answer")) }
@@ -119,7 +126,7 @@ impl Client {
         messages: &[Zeroizing<Vec<i64>>],
         rng: &mut impl CryptoRng,
     ) -> Vec<u8> {
-        let errors = (0..messages.len()).map(|_| sample::errors(rng)).collect::<Vec<_>>();
+        let errors = (0..messages.len()).map(|_| sample::errors(N, rng)).collect::<Vec<_>>();
         self.encrypt_with(params, messages, &errors, sample::seed(rng))
     }
 
@@ -140,33 +147,34 @@ impl Client {
     }
 
     /// s.
-    #[cfg(test)]
-    pub(super) fn secret(&self) -> Vec<i64> {
-        let mut secret = self.reading_key.clone();
+    pub(super) fn secret(&self) -> Zeroizing<Vec<i64>> {
+        let mut secret = Zeroizing::new(self.reading_key.clone());
         self.carrier.inverse(&mut secret);
-        secret.into_iter().map(|s| CARRIER.centre(s)).collect()
+        Zeroizing::new(secret.iter().map(|s| CARRIER.centre(*s)).collect())
     }
 
-    /// The next mask of an answer, centred modulo 2^d, times s over the integers: below 2^55, so the carrier
+    /// The next mask of an answer, centred modulo 2^d, times s or s′ over the integers: below 2^55, so the carrier
     /// holds it.
-    fn mask_times_key(&self, params: &Params, reader: &mut Unpacker<'_>) -> Zeroizing<Vec<u64>> {
-        let bits = params.mask_bits();
+    fn mask_times_key(&self, plan: &Plan, reader: &mut Unpacker<'_>) -> Zeroizing<Vec<u64>> {
+        let bits = plan.mask_bits();
         let read = |_| CARRIER.signed(((reader.next(bits) << (64 - bits)) as i64) >> (64 - bits));
-        let mut mask = Zeroizing::new((0..N).map(read).collect::<Vec<_>>());
-        self.carrier.forward(&mut mask);
-        for (a, s) in mask.iter_mut().zip(&self.reading_key) {
+        let mut mask = Zeroizing::new((0..plan.mask_length()).map(read).collect::<Vec<_>>());
+        let small = self.small.as_ref().filter(|_| plan.switch.is_some());
+        let (carrier, key) = small.map_or((&self.carrier, self.reading_key.as_slice()), SmallKey::reading);
+        carrier.forward(&mut mask);
+        for (a, s) in mask.iter_mut().zip(key) {
             *a = CARRIER.reduce(u128::from(*a) * u128::from(*s));
         }
-        self.carrier.inverse(&mut mask);
+        carrier.inverse(&mut mask);
         mask
     }
 }
 
 /// The nearest message, modulo 2^k.
-fn share(params: &Params, product: u64, body: u64) -> u32 {
-    let (k, mask_bits) = (params.ring_bits(), params.mask_bits());
-    let body = body << (mask_bits - params.body_bits());
-    let phase = (CARRIER.centre(product) as u64).wrapping_add(body);
+fn share(plan: &Plan, product: i64, body: u64) -> u32 {
+    let (k, mask_bits) = (plan.params.ring_bits(), plan.mask_bits());
+    let body = body << (mask_bits - plan.params.body_bits());
+    let phase = (product as u64).wrapping_add(body);
     let nearest = phase.wrapping_add(1 << (mask_bits - k - 1)) >> (mask_bits - k);
     (nearest & ((1 << k) - 1)) as u32
 }

@@ -3,23 +3,24 @@
 //!
 //! ```text
 //! client: R uniform modulo 2^k                                  server: weights W
-//!   public key (once)                       ─►
+//!   public key, switching key (once)        ─►
 //!   query: fresh ciphertexts of R           ─►
 //!                                           ◄─     answer: W∗R − S, blinded and flooded
 //! client: W∗R − S                                               server: S, uniform modulo 2^k
 //! ```
-//! Ring-LWE encryption under the client's key, one product deep, no rotations and no evaluation keys: coefficient
+//! Ring-LWE encryption under the client's key, one product deep, no rotations: coefficient
 //! packing makes a product of polynomials a convolution or a matrix product [Cheetah, Huang, Lu, Hong, Ding, USENIX
 //! Security 2022, §3]. Where we differ from the source: the modulus is congruent to 1 modulo 2^32 instead of scaled
 //! per message; whole batches, tiles and groups share polynomials, planned for the fewest bytes; noise is bounded in
 //! the worst case, and the answer re-randomised (its mask a·W is otherwise read off by the client, who chose a) and
-//! flooded by a stated statistical distance.
+//! flooded by a stated statistical distance; flooded answers whose results are sparse are switched to a smaller ring.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `ntt`, `ring`, `sample` | arithmetic, polynomials, coins |
 //! | [`params`](Params) | modulus, security level, the noise budget with its proof |
 //! | `shape` | a linear node as a correlation, its packing with its proof |
+//! | `switch` | several sparse answers under one mask, with its proof |
 //! | [`plan`](Plan) | which packing, and what it costs |
 //! | `client`, `server` | the two sides |
 //!
@@ -41,6 +42,7 @@ mod ring;
 mod sample;
 mod server;
 mod shape;
+mod switch;
 #[cfg(test)]
 mod tests;
 
@@ -86,8 +88,8 @@ pub enum LatticeError {
         /// The most allowed.
         cap: usize,
     },
-    /// The plan was made for another modulus.
-    #[error("the plan is for another modulus than this side's key; plan again with its own")]
+    /// The plan was made for another modulus or switch.
+    #[error("the plan is for another modulus or switch than this side's keys; plan again with its own")]
     Params,
     /// A list or message has another length than the plan's.
     #[error(
@@ -132,5 +134,6 @@ pub enum LatticeError {
 
 /// That a plan is for this key: one key serves every ring and bound on weights under its modulus.
 fn check(plan: &Plan, params: &Params) -> Result<(), LatticeError> {
-    if plan.params.primes() == params.primes() { Ok(()) } else { Err(LatticeError::Params) }
+    let same = plan.params.primes() == params.primes() && plan.params.switch() == params.switch();
+    if same { Ok(()) } else { Err(LatticeError::Params) }
 }

@@ -1,4 +1,4 @@
-//! Arithmetic modulo one prime, and the negacyclic number-theoretic transform of length [`N`].
+//! Arithmetic modulo one prime, and the negacyclic number-theoretic transform of length [`N`] or [`SMALL`].
 //!
 //! Multiplication by a known factor is Shoup's (a precomputed quotient, one high product, no division); the
 //! transform is Harvey's (*Faster arithmetic for number-theoretic transforms*, 2014): values stay below 4p between
@@ -6,8 +6,13 @@
 //! product of values is the product of polynomials modulo X^N + 1. Every function takes and returns residues below
 //! p unless it says otherwise; none can fail.
 
-/// Degree of the ring: every polynomial here has this many coefficients.
+use zeroize::Zeroizing;
+
+/// Degree of the ring: every polynomial of a query has this many coefficients.
 pub const N: usize = 4096;
+
+/// Degree of the small ring: coefficients of a switched answer's mask.
+pub(super) const SMALL: usize = N / 2;
 
 /// A prime p ≡ 1 modulo 2^32 and below 2^62.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +81,11 @@ impl Prime {
         self.with_sign(self.reduce(u128::from(v.unsigned_abs())), v)
     }
 
+    /// v mod p of an integer below p in magnitude.
+    pub(super) fn small(self, v: i64) -> u64 {
+        self.with_sign(v.unsigned_abs(), v)
+    }
+
     /// The residue a, negated if `sign` is negative; without a branch on either.
     pub(super) fn with_sign(self, a: u64, sign: i64) -> u64 {
         let negative = (sign >> 63) as u64;
@@ -93,6 +103,16 @@ impl Prime {
     /// The integer of least magnitude in the class.
     pub(super) fn centre(self, a: u64) -> i64 {
         if a > self.p / 2 { a.wrapping_sub(self.p) as i64 } else { a as i64 }
+    }
+
+    /// ⌊2^(63 + bits)/p⌋.
+    pub(super) fn reciprocal(self) -> u64 {
+        ((1u128 << (63 + self.bits())) / u128::from(self.p)) as u64
+    }
+
+    /// a/p in units of 2^−64, less than 3 too little, by this prime's `reciprocal`.
+    pub(super) fn fraction(self, a: u64, reciprocal: u64) -> u64 {
+        ((u128::from(a) * u128::from(reciprocal)) >> (self.bits() - 1)) as u64
     }
 
     fn mul(self, a: u64, b: u64) -> u64 {
@@ -117,41 +137,49 @@ impl Prime {
 pub(super) struct Transform {
     /// The prime.
     pub(super) prime: Prime,
-    /// Powers of a primitive 2N-th root of unity, bit-reversed; and of its inverse.
+    /// Powers of a primitive root of unity of order 2·length, bit-reversed; and of its inverse.
     roots: Vec<Factor>,
     inverse_roots: Vec<Factor>,
-    /// 1/N.
+    /// 1/length.
     shrink: Factor,
 }
 
 impl Transform {
-    pub(super) fn new(prime: Prime) -> Self {
-        let order = 2 * N as u64;
-        // g^((p−1)/2N) has order 2N if its N-th power is −1; half of all g will do.
+    /// Of `length` coefficients, a power of two that is at most 2^31.
+    pub(super) fn new(prime: Prime, length: usize) -> Self {
+        let order = 2 * length as u64;
+        // g^((p−1)/order) has that order if its power of half the order is −1; half of all g will do.
         let root = (2..)
             .map(|g| prime.power(g, (prime.p - 1) / order))
-            .find(|r| prime.power(*r, N as u64) == prime.p - 1)
+            .find(|r| prime.power(*r, length as u64) == prime.p - 1)
             .unwrap_or(1);
         let powers = |root: u64| -> Vec<Factor> {
             let mut power = 1;
-            let mut all = vec![prime.factor(1); N];
-            for i in 0..N {
-                all[i.reverse_bits() >> (usize::BITS - N.ilog2())] = prime.factor(power);
+            let mut all = vec![prime.factor(1); length];
+            for i in 0..length {
+                all[i.reverse_bits() >> (usize::BITS - length.ilog2())] = prime.factor(power);
                 power = prime.mul(power, root);
             }
             all
         };
         let inverse = prime.power(root, order - 1);
-        let shrink = prime.factor(prime.power(N as u64, prime.p - 2));
+        let shrink = prime.factor(prime.power(length as u64, prime.p - 2));
         Self { prime, roots: powers(root), inverse_roots: powers(inverse), shrink }
+    }
+
+    /// Integers below p in magnitude, the transform's length of them, as values.
+    pub(super) fn values(&self, integers: &[i64]) -> Zeroizing<Vec<u64>> {
+        let mut values = Zeroizing::new(integers.iter().map(|v| self.prime.small(*v)).collect::<Vec<_>>());
+        self.forward(&mut values);
+        values
     }
 
     /// Coefficients to values, in place.
     pub(super) fn forward(&self, a: &mut [u64]) {
-        let (p, two) = (self.prime, 2 * self.prime.p);
-        let mut half = N / 2;
+        let (p, two, length) = (self.prime, 2 * self.prime.p, self.roots.len());
+        let mut half = length / 2;
         while half > 0 {
-            let layer = N / 2 / half;
+            let layer = length / 2 / half;
             for (block, root) in a.chunks_exact_mut(2 * half).zip(&self.roots[layer..]) {
                 let (left, right) = block.split_at_mut(half);
                 for (x, y) in left.iter_mut().zip(right) {
@@ -169,10 +197,10 @@ impl Transform {
 
     /// Values to coefficients, in place.
     pub(super) fn inverse(&self, a: &mut [u64]) {
-        let (p, two) = (self.prime, 2 * self.prime.p);
+        let (p, two, length) = (self.prime, 2 * self.prime.p, self.roots.len());
         let mut half = 1;
-        while half < N {
-            let layer = N / 2 / half;
+        while half < length {
+            let layer = length / 2 / half;
             for (block, root) in a.chunks_exact_mut(2 * half).zip(&self.inverse_roots[layer..]) {
                 let (left, right) = block.split_at_mut(half);
                 for (x, y) in left.iter_mut().zip(right) {
@@ -201,30 +229,33 @@ mod tests {
         fn residues_of_any_integer_are_the_divisions(v in any::<u128>(), s in any::<i64>()) {
             prop_assert_eq!(P.reduce(v), (v % u128::from(P.p)) as u64);
             prop_assert_eq!(i128::from(P.signed(s)), i128::from(s).rem_euclid(i128::from(P.p)));
+            prop_assert_eq!(P.small(s >> 7), P.signed(s >> 7));
         }
     }
 
     #[test]
     fn transform_and_back_is_the_identity_and_products_are_negacyclic() {
-        let transform = Transform::new(P);
-        let fill = |seed: u64| -> Vec<u64> { (0..N as u64).map(|i| P.power(seed + i, 5)).collect() };
-        let (a, b) = (fill(3), fill(1 << 40));
-        let mut product: Vec<u64> = vec![0; N];
-        let [mut va, mut vb] = [a.clone(), b.clone()];
-        transform.forward(&mut va);
-        transform.forward(&mut vb);
-        for (out, (x, y)) in product.iter_mut().zip(va.iter().zip(&vb)) {
-            *out = P.mul(*x, *y);
-        }
-        transform.inverse(&mut va);
-        assert_eq!(va, a);
-        transform.inverse(&mut product);
-        for at in [0, 1, 7, N / 2, N - 1] {
-            let plain = (0..N).fold(0, |sum, i| {
-                let term = P.mul(a[i], b[(at + N - i) % N]);
-                P.add(sum, if i <= at { term } else { P.negate(term) })
-            });
-            assert_eq!(product[at], plain);
+        for n in [N, SMALL] {
+            let transform = Transform::new(P, n);
+            let fill = |seed: u64| -> Vec<u64> { (0..n as u64).map(|i| P.power(seed + i, 5)).collect() };
+            let (a, b) = (fill(3), fill(1 << 40));
+            let mut product: Vec<u64> = vec![0; n];
+            let [mut va, mut vb] = [a.clone(), b.clone()];
+            transform.forward(&mut va);
+            transform.forward(&mut vb);
+            for (out, (x, y)) in product.iter_mut().zip(va.iter().zip(&vb)) {
+                *out = P.mul(*x, *y);
+            }
+            transform.inverse(&mut va);
+            assert_eq!(va, a);
+            transform.inverse(&mut product);
+            for at in [0, 1, 7, n / 2, n - 1] {
+                let plain = (0..n).fold(0, |sum, i| {
+                    let term = P.mul(a[i], b[(at + n - i) % n]);
+                    P.add(sum, if i <= at { term } else { P.negate(term) })
+                });
+                assert_eq!(product[at], plain);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Security level: [`N`] = 4096 and Q < 2^109 with a ternary secret and error σ ≈ 3.24 is 128 bits in the tables of
 //! the *Homomorphic Encryption Security Standard* (homomorphicencryption.org, 2018: N = 4096 → log Q ≤ 109). N =
 //! 2048 (log Q ≤ 54) leaves no room for flooding, N = 8192 costs more bytes for the same work: neither is offered.
+//! What is flooded already may go on in the smaller ring: see `switch`.
 //!
 //! Q is a product of two primes, each ≡ 1 modulo 2^32, so that Δ = (Q − 1)/2^k is an integer and 2^k·Δ ≡ −1: an
 //! overflow of the message costs one unit of noise, whatever k ≤ 32 is.
@@ -28,10 +29,16 @@
 
 use super::LatticeError;
 use super::ntt::{N, Prime};
+use super::switch::Switch;
 
 /// Nonzero coefficients a secret key may have: 11/16 of all; a uniform ternary key has 2/3, and is drawn again
 /// beyond.
-pub const KEY_WEIGHT: usize = N / 16 * 11;
+pub const KEY_WEIGHT: usize = key_weight(N);
+
+/// Nonzero coefficients that a key of so many may have, in the same proportion.
+pub(super) const fn key_weight(length: usize) -> usize {
+    length / 16 * 11
+}
 
 /// Bits of statistical distance that the flood leaves in one answer polynomial.
 pub const STATISTICAL: u32 = 40;
@@ -45,13 +52,14 @@ pub const MODULI: std::ops::RangeInclusive<u32> = 77..=109;
 /// Multiplies the answer's mask by the key modulo 2^d, d ≤ 42: above 2^41 · [`KEY_WEIGHT`] · 2.
 pub(super) const CARRIER: Prime = Prime::new((67_108_860 << 32) + 1);
 
-/// Ring, modulus and weight bound. Public, and the same on both sides.
+/// Ring, modulus, weight bound and switch. Public, and the same on both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {
     ring_bits: u32,
     max_weight: u32,
     modulus_bits: u32,
     primes: [Prime; 2],
+    switch: Option<Switch>,
 }
 
 impl Params {
@@ -73,15 +81,25 @@ impl Params {
         // Sizes b and b + 1, or b − 1 and b + 1: never the same prime twice.
         let low = (modulus_bits - 1) / 2;
         let primes = [low, modulus_bits - low].map(|bits| PRIMES[bits as usize - 38]);
-        Ok(Self { ring_bits, max_weight, modulus_bits, primes })
+        Ok(Self { ring_bits, max_weight, modulus_bits, primes, switch: None })
     }
 
-    /// The same modulus and bound, for results modulo 2^`ring_bits`.
+    /// The same modulus, bound and switch, for results modulo 2^`ring_bits`.
     ///
     /// # Errors
     /// [`LatticeError::Parameter`].
     pub fn with_ring(&self, ring_bits: u32) -> Result<Self, LatticeError> {
-        Self::new(ring_bits, self.max_weight, self.modulus_bits)
+        Self::new(ring_bits, self.max_weight, self.modulus_bits).map(|params| params.with_switch(self.switch))
+    }
+
+    /// The same, with such a switching key or none.
+    pub(super) fn with_switch(self, switch: Option<Switch>) -> Self {
+        Self { switch, ..self }
+    }
+
+    /// The switching key, if there is one.
+    pub(super) fn switch(&self) -> Option<Switch> {
+        self.switch
     }
 
     /// k: results are modulo 2^k.
@@ -104,7 +122,7 @@ impl Params {
         self.primes.iter().map(|p| p.bits()).sum()
     }
 
-    /// Bits d of a coefficient of an answer's mask.
+    /// Bits d of a coefficient of an answer's mask that is not switched.
     pub(super) fn mask_bits(&self) -> u32 {
         self.ring_bits + 10
     }
@@ -178,11 +196,14 @@ const PRIMES: [Prime; 18] = {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
+    use super::super::switch::SWITCHED;
     use super::*;
 
     #[test]
     fn moduli_in_the_table_are_prime_distinct_and_below_the_standards_limit() {
-        for (i, prime) in PRIMES.iter().chain([&CARRIER]).enumerate() {
+        assert_eq!(SWITCHED.bits(), 54);
+        assert_eq!(SWITCHED.p % (1 << 36), 1);
+        for (i, prime) in PRIMES.iter().chain([&CARRIER, &SWITCHED]).enumerate() {
             // Proth: p = c·2^32 + 1 with odd part below 2^32 is prime if some g has g^((p−1)/2) = −1.
             assert!((prime.p - 1) >> prime.p.wrapping_sub(1).trailing_zeros() < 1 << 32);
             assert!((2..50).any(|g| prime.power(g, prime.p / 2) == prime.p - 1), "{}", prime.p);

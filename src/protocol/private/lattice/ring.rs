@@ -8,7 +8,7 @@
 use zeroize::Zeroize;
 
 use super::LatticeError;
-use super::ntt::{Factor, N, Transform};
+use super::ntt::{Factor, N, Prime, Transform};
 use super::params::Params;
 use crate::protocol::private::bits::{Packer, Unpacker};
 
@@ -27,7 +27,7 @@ pub(super) struct Ring {
     transforms: [Transform; 2],
     /// The other prime's inverse.
     lift: [Factor; 2],
-    /// ⌊2^(63 + bits)/p⌋.
+    /// Of each prime.
     reciprocal: [u64; 2],
 }
 
@@ -35,12 +35,12 @@ impl Ring {
     pub(super) fn new(params: &Params) -> Self {
         let primes = params.primes();
         Self {
-            transforms: primes.map(Transform::new),
+            transforms: primes.map(|p| Transform::new(p, N)),
             lift: [(0, 1), (1, 0)].map(|(own, other): (usize, usize)| {
                 let p = primes[own];
                 p.factor(p.power(primes[other].p % p.p, p.p - 2))
             }),
-            reciprocal: primes.map(|p| ((1u128 << (63 + p.bits())) / u128::from(p.p)) as u64),
+            reciprocal: primes.map(Prime::reciprocal),
         }
     }
 
@@ -53,10 +53,10 @@ impl Ring {
         &self.transforms
     }
 
-    /// Small integers as values.
+    /// Integers below 2^37 in magnitude as values.
     pub(super) fn values(&self, integers: &[i64]) -> Poly {
         self.transforms.each_ref().map(|t| {
-            let mut values: Vec<u64> = integers.iter().map(|v| t.prime.signed(*v)).collect();
+            let mut values: Vec<u64> = integers.iter().map(|v| t.prime.small(*v)).collect();
             t.forward(&mut values);
             values
         })
@@ -68,7 +68,7 @@ impl Ring {
             let (t, step) = (&self.transforms[i], step[i]);
             let coefficient = |(m, e): (&i64, &i64)| {
                 let scaled = t.prime.with_sign(t.prime.times(m.unsigned_abs(), step), *m);
-                t.prime.add(scaled, t.prime.signed(*e))
+                t.prime.add(scaled, t.prime.small(*e))
             };
             let mut values: Vec<u64> = message.iter().zip(error).map(coefficient).collect();
             t.forward(&mut values);
@@ -114,7 +114,7 @@ impl Ring {
     pub(super) fn masked_fraction(&self, poly: &Poly, at: usize, error: i64) -> u64 {
         self.fraction([0, 1].map(|i| {
             let p = self.transforms[i].prime;
-            p.add(poly[i][at], p.signed(error))
+            p.add(poly[i][at], p.small(error))
         }))
     }
 
@@ -137,8 +137,7 @@ impl Ring {
     fn fraction(&self, x: [u64; 2]) -> u64 {
         let part = |i: usize| {
             let p = self.transforms[i].prime;
-            let numerator = p.times(x[i], self.lift[i]);
-            ((u128::from(numerator) * u128::from(self.reciprocal[i])) >> (p.bits() - 1)) as u64
+            p.fraction(p.times(x[i], self.lift[i]), self.reciprocal[i])
         };
         part(0).wrapping_add(part(1))
     }
@@ -152,18 +151,26 @@ impl Ring {
 
     /// Reads values, each below its prime.
     pub(super) fn read(&self, reader: &mut Unpacker<'_>, what: &'static str) -> Result<Poly, LatticeError> {
-        let mut poly = [Vec::with_capacity(N), Vec::with_capacity(N)];
+        let mut poly = [Vec::new(), Vec::new()];
         for (values, t) in poly.iter_mut().zip(&self.transforms) {
-            for at in 0..N {
-                let value = reader.next(t.prime.bits());
-                if value >= t.prime.p {
-                    return Err(LatticeError::Residue { what, at, value });
-                }
-                values.push(value);
-            }
+            *values = residues(reader, t.prime, N, what)?;
         }
         Ok(poly)
     }
+}
+
+/// Reads `count` values below a prime.
+pub(super) fn residues(
+    reader: &mut Unpacker<'_>,
+    prime: Prime,
+    count: usize,
+    what: &'static str,
+) -> Result<Vec<u64>, LatticeError> {
+    let one = |at| match reader.next(prime.bits()) {
+        value if value >= prime.p => Err(LatticeError::Residue { what, at, value }),
+        value => Ok(value),
+    };
+    (0..count).map(one).collect()
 }
 
 /// The nearest multiple of 2^−bits, modulo 1.

@@ -2,9 +2,10 @@
 //!
 //! An answer polynomial is Σ_j W_j·(b_j, a_j) + u·(public key), its mask with a fresh error, its body with the
 //! flood and −Δ·S. Of the body only the coefficients that are results leave; the mask leaves whole, and is an LWE
-//! sample under the one-time secret u. Each answer is switched to few bits last, a function of what is hidden
-//! already. The server checks the form of a query (length, residues) and cannot check more: no query is ill-formed
-//! beyond that. The caller must use S once, and must answer with one set of weights.
+//! sample under the one-time secret u. Each answer is switched to few bits last, and to a small ring where that takes
+//! fewer bytes, a function of what is hidden already. The server checks the form of a query (length, residues) and
+//! cannot check more: no query is ill-formed beyond that. The caller must use S once, and must answer with one set of
+//! weights.
 
 use std::fmt;
 
@@ -16,15 +17,17 @@ use super::ntt::N;
 use super::params::Params;
 use super::plan::Plan;
 use super::ring::{Poly, Ring, round};
+use super::switch::{SwitchKey, round_at_random};
 use super::{LatticeError, check, sample};
 use crate::protocol::private::bits::{Packer, Unpacker};
 
-/// Holds a client's public key.
+/// Holds a client's public key, and its switching key if there is one.
 pub struct Server {
     params: Params,
     ring: Ring,
     /// (b, a) with b + a·s = e, as values.
     zero: [Poly; 2],
+    switch: Option<SwitchKey>,
 }
 
 impl fmt::Debug for Server {
@@ -48,6 +51,44 @@ impl fmt::Debug for Answer {
     }
 }
 
+/// An answer polynomial that has been blinded and flooded, in units of 2^−64.
+struct Flooded {
+    mask: Vec<u64>,
+    /// (coefficient, value) of every result.
+    bodies: Vec<(usize, u64)>,
+}
+
+/// Where the server's coins come from.
+pub(super) trait Draw {
+    /// Coins and shares for an answer polynomial of so many results.
+    fn coins(&mut self, results: usize) -> (Coins, Vec<u32>);
+
+    /// Uniform, for rounding.
+    fn dither(&mut self) -> u64;
+}
+
+/// Fresh coins for floods of this half width and results of so many bits.
+struct Fresh<'a, R> {
+    rng: &'a mut R,
+    half: u128,
+    ring_bits: u32,
+}
+
+impl<R: CryptoRng> Draw for Fresh<'_, R> {
+    fn coins(&mut self, results: usize) -> (Coins, Vec<u32>) {
+        let coins = Coins {
+            blind: sample::ternary(N, self.rng),
+            error: sample::errors(N, self.rng),
+            flood: (0..results).map(|_| sample::flood(self.half, self.rng)).collect(),
+        };
+        (coins, (0..results).map(|_| self.rng.next_u32() >> (32 - self.ring_bits)).collect())
+    }
+
+    fn dither(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+}
+
 /// The server's coins for one answer polynomial.
 pub(super) struct Coins {
     /// Ternary: what multiplies the public key.
@@ -67,8 +108,10 @@ impl Server {
     pub fn new(params: Params, public_key: &[u8]) -> Result<Self, LatticeError> {
         let ring = Ring::new(&params);
         check_length("the public key", public_key.len(), params.key_bytes())?;
-        let zero = ciphertexts(&ring, public_key, 1, "the public key")?.swap_remove(0);
-        Ok(Self { params, ring, zero })
+        let (zero, switch) = public_key.split_at(params.public_key_bytes());
+        let zero = ciphertexts(&ring, zero, 1, "the public key")?.swap_remove(0);
+        let switch = params.switch().map(|kind| SwitchKey::read(kind, switch)).transpose()?;
+        Ok(Self { params, ring, zero, switch })
     }
 
     /// Answers a query with `weights`, `[groups·outputs, channels, kernel₀, kernel₁]`, each of magnitude at
@@ -85,25 +128,17 @@ impl Server {
         query: &[u8],
         rng: &mut impl CryptoRng,
     ) -> Result<Answer, LatticeError> {
-        let half = plan.params.flood(plan.terms()).unwrap_or(0).max(1);
-        self.answer_with(plan, weights, query, |results| {
-            let share_bits = 32 - plan.params.ring_bits();
-            let coins = Coins {
-                blind: sample::ternary(rng),
-                error: sample::errors(rng),
-                flood: (0..results).map(|_| sample::flood(half, rng)).collect(),
-            };
-            (coins, (0..results).map(|_| rng.next_u32() >> share_bits).collect())
-        })
+        let draw = Fresh { rng, half: half(plan), ring_bits: plan.params.ring_bits() };
+        self.answer_with(plan, weights, query, draw)
     }
 
-    /// [`Server::answer`] with coins and shares given for each answer polynomial's number of results.
+    /// [`Server::answer`] with coins and shares given.
     pub(super) fn answer_with(
         &self,
         plan: &Plan,
         weights: &[i32],
         query: &[u8],
-        mut draw: impl FnMut(usize) -> (Coins, Vec<u32>),
+        mut draw: impl Draw,
     ) -> Result<Answer, LatticeError> {
         check(plan, &self.params)?;
         let bound = plan.params.max_weight();
@@ -120,33 +155,56 @@ impl Server {
         let masks = ciphertexts(&self.ring, query, plan.queries(), "the query")?;
 
         let (packing, blocks) = (&plan.packing, plan.packing.blocks());
-        let half = plan.params.flood(plan.terms()).unwrap_or(0).max(1);
-        let (params, step) = (&plan.params, self.ring.step(&plan.params));
+        let (half, step) = (half(plan), self.ring.step(&plan.params));
         let mut share = vec![0; plan.results()];
         let mut writer = Packer::default();
-        for group in 0..packing.shape.sizes()[0] {
-            let first = group / packing.tiling.groups * blocks.images * blocks.channels;
-            for output in 0..blocks.outputs {
-                let rows = self.rows(plan, weights, group, output);
-                for image in 0..blocks.images {
-                    let mut places = Vec::new();
-                    packing.results(group, output, image, |from, to| places.push((from, to)));
-                    let (coins, shares) = draw(places.len());
-                    let [body, mask] =
-                        self.blinded(&rows, &masks[first + image * blocks.channels..], &coins.blind);
-                    for (at, error) in coins.error.iter().enumerate() {
-                        let fraction = self.ring.masked_fraction(&mask, at, *error);
-                        writer.push(round(fraction, params.mask_bits()), params.mask_bits());
-                    }
-                    for (((from, to), s), flood) in places.into_iter().zip(shares).zip(coins.flood) {
-                        share[to] = s;
-                        let fraction = self.ring.shared_fraction(&body, from, (flood, half), (&step, s));
-                        writer.push(round(fraction, params.body_bits()), params.body_bits());
-                    }
-                }
+        let (mut rows, mut flooded) = (Vec::new(), Vec::with_capacity(plan.answers_to_a_mask()));
+        for (index, [group, output, image]) in plan.order().enumerate() {
+            if image == 0 {
+                rows = self.rows(plan, weights, group, output);
+            }
+            let mut places = Vec::new();
+            packing.results(group, output, image, |from, to| places.push((from, to)));
+            let (coins, shares) = draw.coins(places.len());
+            let first = (group / packing.tiling.groups * blocks.images + image) * blocks.channels;
+            let [body, mask] = self.blinded(&rows, &masks[first..], &coins.blind);
+            let errors = coins.error.iter().enumerate();
+            let mask = errors.map(|(at, error)| self.ring.masked_fraction(&mask, at, *error)).collect();
+            let bodies = places.into_iter().zip(shares).zip(coins.flood).map(|(((from, to), s), flood)| {
+                share[to] = s;
+                (from, self.ring.shared_fraction(&body, from, (flood, half), (&step, s)))
+            });
+            flooded.push(Flooded { mask, bodies: bodies.collect() });
+            if flooded.len() == plan.answers_to_a_mask() || index + 1 == plan.answers() {
+                self.write(plan, &mut flooded, &mut draw, &mut writer);
             }
         }
         Ok(Answer { bytes: writer.finish(), share })
+    }
+
+    /// Writes the answers of one mask, switched if they are to be, in few bits: from here on nothing is read but what
+    /// is hidden already.
+    fn write(&self, plan: &Plan, flooded: &mut Vec<Flooded>, draw: &mut impl Draw, writer: &mut Packer) {
+        let (mask_bits, body_bits) = (plan.mask_bits(), plan.params.body_bits());
+        let switch = self.switch.as_ref().filter(|_| plan.switch.is_some());
+        let switched = switch.map(|key| key.switch(flooded.iter().map(|answer| answer.mask.as_slice())));
+        match &switched {
+            Some([_, mask]) => {
+                for a in mask {
+                    writer.push(round_at_random(*a, draw.dither(), mask_bits), mask_bits);
+                }
+            }
+            None => flooded
+                .iter()
+                .flat_map(|answer| &answer.mask)
+                .for_each(|a| writer.push(round(*a, mask_bits), mask_bits)),
+        }
+        for (t, answer) in flooded.drain(..).enumerate() {
+            for (from, body) in answer.bodies {
+                let added = switched.as_ref().map_or(0, |[bodies, _]| bodies[plan.place(from, t)]);
+                writer.push(round(body.wrapping_add(added), body_bits), body_bits);
+            }
+        }
     }
 
     /// The polynomials of weights of one group and block of outputs, one for each block of channels.
@@ -171,6 +229,11 @@ impl Server {
             self.ring.coefficients(sum)
         })
     }
+}
+
+/// F.
+fn half(plan: &Plan) -> u128 {
+    plan.params.flood(plan.terms()).unwrap_or(0).max(1)
 }
 
 /// Ciphertexts behind a seed; the caller has checked the length.

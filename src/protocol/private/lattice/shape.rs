@@ -21,6 +21,7 @@
 //! reaches w carries into the next row and is left at less than κ₁ − 1, short of every result's column. Rows likewise
 //! below h + κ₀ − 1, channels below 2c − 1 with results at c − 1. So it meets a result only where it belongs:
 //! channel = channel′, y = p₀ + δ₀, x = p₁ + δ₁. What runs past X^N comes back negated, below the first result.
+//! c may be more than there are: what is beyond is zero. Where tiles are of one pixel, results sit at multiples of A, less one.
 //! Groups that share a polynomial take slots of their own, and an answer is read at its group's.
 
 use serin_circuits::graph::Linear;

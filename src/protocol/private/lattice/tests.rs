@@ -10,7 +10,8 @@ use serin_circuits::graph::{Linear, Window};
 use zeroize::Zeroizing;
 
 use super::params::ERROR;
-use super::server::Coins;
+use super::server::{Coins, Draw};
+use super::switch::Switch;
 use super::*;
 
 /// Y[n, g·O+o, p] = Σ W[g·O+o, c, d]·X[n, g·C+c, p·stride + d − pad] modulo 2^bits, by definition.
@@ -65,16 +66,19 @@ fn draw_weights(plan: &Plan, rng: &mut StdRng) -> Vec<i32> {
 
 /// Runs both sides and compares with the definition.
 fn share(params: Params, linear: &Linear, batch: usize, seed: u64) {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let plan = Plan::new(&params, linear, batch).unwrap();
+    share_by(&Plan::new(&params, linear, batch).unwrap(), linear, batch, seed);
+}
+
+fn share_by(plan: &Plan, linear: &Linear, batch: usize, seed: u64) {
+    let (mut rng, params) = (StdRng::seed_from_u64(seed), *plan.params());
     let client = Client::new(params, &mut rng);
     let server = Server::new(params, &client.public_key(&mut rng)).unwrap();
-    let (masks, weights) = (draw_masks(&plan, &mut rng), draw_weights(&plan, &mut rng));
-    let query = client.ask(&plan, &masks, &mut rng).unwrap();
+    let (masks, weights) = (draw_masks(plan, &mut rng), draw_weights(plan, &mut rng));
+    let query = client.ask(plan, &masks, &mut rng).unwrap();
     assert_eq!(query.len(), plan.bytes_up());
-    let Answer { bytes, share } = server.answer(&plan, &weights, &query, &mut rng).unwrap();
+    let Answer { bytes, share } = server.answer(plan, &weights, &query, &mut rng).unwrap();
     assert_eq!(bytes.len(), plan.bytes_down());
-    let own = client.read(&plan, &bytes).unwrap();
+    let own = client.read(plan, &bytes).unwrap();
     let sum: Vec<u32> =
         own.iter().zip(&share).map(|(a, b)| reduce(a.wrapping_add(*b), params.ring_bits())).collect();
     assert_eq!(sum, convolve(linear, batch, &weights, &masks, params.ring_bits()), "{plan:?}");
@@ -113,13 +117,30 @@ proptest! {
     }
 
     #[test]
+    fn shares_of_any_switched_layer_sum_to_it(
+        pixels in 1usize..=3, kernel in [1usize..=3, 1usize..=3], groups in 1usize..=3, channels in 1usize..=200,
+        outputs in 1usize..=40, batch in 1usize..=9, bits in 1u32..=25, choice in 0..Switch::OFFERED.len(),
+        which in any::<usize>(), seed in any::<u64>(),
+    ) {
+        let window = Window { kernel, stride: [1; 2], padding: [0; 4] };
+        let linear = conv(groups, channels, outputs, [pixels + kernel[0] - 1, pixels + kernel[1] - 1], window);
+        let params = Params::new(bits, 127, 109).unwrap();
+        let switch = Switch::OFFERED[choice];
+        prop_assume!(switch.mask_bits(bits).is_some());
+        let plans = Plan::every_switched(&params, switch, &linear, batch).unwrap();
+        prop_assume!(!plans.is_empty());
+        share_by(&plans[which % plans.len()], &linear, batch, seed);
+    }
+
+    #[test]
     fn messages_of_hostile_bytes_are_refused_or_answered_without_panic(
-        kind in 0usize..3, cut in 0usize..200,
+        kind in 0usize..3, cut in 0usize..200, choice in 0..=Switch::OFFERED.len(),
         flips in proptest::collection::vec((any::<usize>(), any::<u8>()), 0..9), seed in any::<u64>(),
     ) {
         let mut rng = StdRng::seed_from_u64(seed);
-        let params = Params::new(18, 127, 80).unwrap();
+        let params = Params::new(18, 127, 80).unwrap().with_switch(Switch::OFFERED.get(choice).copied());
         let plan = Plan::new(&params, &Linear::dense(20, 3, 0), 1).unwrap();
+        prop_assert_eq!(plan.switch.is_some(), choice < Switch::OFFERED.len());
         let client = Client::new(params, &mut rng);
         let key = client.public_key(&mut rng);
         let server = Server::new(params, &key).unwrap();
@@ -149,12 +170,34 @@ fn reflected(target: usize, values: &[i64]) -> Zeroizing<Vec<i64>> {
     Zeroizing::new((0..n).map(|at| ERROR * if turn(at) < 0 { -1 } else { 1 }).collect())
 }
 
+/// Coins that hurt most.
+struct Extremes {
+    blind: Vec<i64>,
+    error: Zeroizing<Vec<i64>>,
+    flood: u128,
+    share: u32,
+    rng: StdRng,
+}
+
+impl Draw for Extremes {
+    fn coins(&mut self, results: usize) -> (Coins, Vec<u32>) {
+        let blind = Zeroizing::new(self.blind.clone());
+        let coins = Coins { blind, error: self.error.clone(), flood: vec![self.flood; results] };
+        (coins, vec![self.share; results])
+    }
+
+    fn dither(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+}
+
 /// Two results of a dense layer with every error, blind and weight at its bound and of the sign that hurts the
 /// first, under a given flood.
 fn at_extremes(params: Params, flood: impl Fn(u128) -> u128) -> bool {
     let mut rng = StdRng::seed_from_u64(7);
     let linear = Linear::dense(900, 2, 0);
     let plan = Plan::new(&params, &linear, 1).unwrap();
+    assert_eq!(plan.switch, params.switch());
     let client = Client::new(params, &mut rng);
     let mut place = None;
     plan.packing.results(0, 0, 0, |from, _| place = place.or(Some(from)));
@@ -162,7 +205,11 @@ fn at_extremes(params: Params, flood: impl Fn(u128) -> u128) -> bool {
 
     let blind = vec![1; N];
     let key_error = reflected(target, &blind);
-    let key = client.encrypt_with(&params, &[Zeroizing::new(vec![0; N])], &[key_error], [1; 32]);
+    let key = [
+        client.encrypt_with(&params, &[Zeroizing::new(vec![0; N])], &[key_error], [1; 32]),
+        client.public_key(&mut rng).split_off(params.public_key_bytes()),
+    ];
+    let key = key.concat();
     let server = Server::new(params, &key).unwrap();
     let bits = params.ring_bits();
     let (mut message, mut row) = (Zeroizing::new(vec![0; N]), vec![0; N]);
@@ -172,14 +219,9 @@ fn at_extremes(params: Params, flood: impl Fn(u128) -> u128) -> bool {
     assert_eq!(plan.queries(), 1);
     let query = client.encrypt_with(&params, &[message], &[reflected(target, &row)], [2; 32]);
     let error = reflected(target, &client.secret());
-    let coins = |results| Coins {
-        blind: Zeroizing::new(blind.clone()),
-        error: error.clone(),
-        flood: vec![flood(params.flood(plan.terms()).unwrap()); results],
-    };
     let last = u32::MAX >> (32 - bits);
-    let answer =
-        server.answer_with(&plan, &weights, &query, |results| (coins(results), vec![last; results])).unwrap();
+    let draw = Extremes { blind, error, flood: flood(params.flood(plan.terms()).unwrap()), share: last, rng };
+    let answer = server.answer_with(&plan, &weights, &query, draw).unwrap();
     let masks = vec![1 << (bits - 1); plan.inputs()];
     let expected: Vec<u32> = convolve(&linear, 1, &weights, &masks, bits)
         .into_iter()
@@ -196,6 +238,18 @@ fn noise_at_its_bound_is_decrypted_exactly_and_beyond_it_is_not() {
         assert!(at_extremes(params, |half| 2 * half - 1), "{params:?}");
         // The flood has an eighth of a step on either side: six more are beyond every rounding.
         assert!(!at_extremes(params, |half| 6 * half), "{params:?}");
+    }
+}
+
+#[test]
+fn noise_at_its_bound_is_decrypted_exactly_after_a_switch_and_beyond_it_is_not() {
+    for (bits, modulus) in [(1, 77), (20, 80), (20, 109), (22, 109), (25, 109)] {
+        for switch in Switch::OFFERED.into_iter().filter(|switch| switch.mask_bits(bits).is_some()) {
+            let params = Params::new(bits, 127, modulus).unwrap().with_switch(Some(switch));
+            assert!(at_extremes(params, |_| 0), "{params:?}");
+            assert!(at_extremes(params, |half| 2 * half - 1), "{params:?}");
+            assert!(!at_extremes(params, |half| 6 * half), "{params:?}");
+        }
     }
 }
 
@@ -218,50 +272,6 @@ fn answers_to_one_query_share_no_mask_and_reveal_only_their_sum() {
 }
 
 #[test]
-fn plans_of_a_batch_cost_less_than_their_samples_and_hide_enough() {
-    let layers =
-        [Linear::dense(784, 128, 0), plain(1, 16, 28, 5), plain(16, 16, 12, 5), plain(512, 512, 7, 3)];
-    for linear in layers {
-        let params = Params::cheapest(20, 127, &[(linear, 16)]).unwrap();
-        let bytes =
-            |batch| Plan::new(&params, &linear, batch).map(|p| (p.bytes_up() + p.bytes_down()) as f64);
-        assert!(bytes(16).unwrap() < 14.0 * bytes(1).unwrap());
-        assert!(Plan::new(&params, &linear, 16).unwrap().hiding_bits() >= f64::from(STATISTICAL));
-    }
-}
-
-#[test]
-fn plans_of_the_usual_layers_take_no_more_bytes_than_they_did() {
-    let (dense, first, second) = (Linear::dense(784, 128, 0), plain(1, 16, 28, 5), plain(16, 16, 12, 5));
-    for (linear, batch, most) in [
-        (dense, 1, 274_000),
-        (dense, 16, 1_083_000),
-        (first, 1, 138_000),
-        (first, 16, 1_666_000),
-        (second, 1, 188_000),
-        (second, 16, 1_016_000),
-    ] {
-        let params = Params::cheapest(20, 127, &[(linear, batch)]).unwrap();
-        let plan = Plan::new(&params, &linear, batch).unwrap();
-        assert!(plan.bytes_up() + plan.bytes_down() <= most, "{linear:?} batch {batch}: {plan:?}");
-    }
-}
-
-#[test]
-fn plans_without_room_or_beyond_bounds_are_refused() {
-    let params = Params::new(32, 1 << 16, 77).unwrap();
-    let dense = Linear::dense(784, 128, 0);
-    assert!(matches!(Plan::new(&params, &dense, 1), Err(LatticeError::NoRoom { ring_bits: 32, .. })));
-    assert!(matches!(Plan::new(&params, &dense, 0), Err(LatticeError::Geometry(_))));
-    let large = Linear { channels: usize::MAX, ..dense };
-    assert!(matches!(Plan::new(&params, &large, 1), Err(LatticeError::Geometry(_))));
-    assert!(matches!(Plan::new(&params, &plain(1, 1, 70, 70), 1), Err(LatticeError::Geometry(_))));
-    let params = Params::new(20, 127, 109).unwrap();
-    let wide = plain(64, 64, 224, 3);
-    assert!(matches!(Plan::new(&params, &wide, 80), Err(LatticeError::TooLarge { .. })));
-}
-
-#[test]
 fn arguments_that_do_not_fit_the_plan_are_refused() {
     let mut rng = StdRng::seed_from_u64(5);
     let params = Params::new(18, 7, 80).unwrap();
@@ -281,9 +291,32 @@ fn arguments_that_do_not_fit_the_plan_are_refused() {
     let mut damaged = query.clone();
     damaged[32..].fill(0xff);
     assert!(matches!(answer(&[0; 8], &damaged), Err(LatticeError::Residue { what: "the query", at: 0, .. })));
+    let switched =
+        Plan::new(&params.with_switch(Some(Switch::OFFERED[0])), &Linear::dense(4, 2, 0), 1).unwrap();
+    assert_eq!(client.read(&switched, &[]), Err(LatticeError::Params));
     let other = Plan::new(&Params::new(18, 7, 81).unwrap(), &Linear::dense(4, 2, 0), 1).unwrap();
     assert_eq!(client.read(&other, &[]), Err(LatticeError::Params));
     assert!(!format!("{client:?}").contains("key"));
+}
+
+#[test]
+fn switching_keys_that_are_malformed_are_refused() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let params = Params::new(18, 7, 80).unwrap().with_switch(Some(Switch::OFFERED[1]));
+    let key = Client::new(params, &mut rng).public_key(&mut rng);
+    assert_eq!(key.len(), params.key_bytes());
+    assert!(Server::new(params, &key).is_ok());
+    let refused = |key: &[u8]| Server::new(params, key).err();
+    let length = |found| LatticeError::Length { what: "the public key", found, expected: key.len() };
+    assert_eq!(refused(&key[..key.len() - 1]), Some(length(key.len() - 1)));
+    assert_eq!(refused(&key[..params.public_key_bytes()]), Some(length(params.public_key_bytes())));
+    assert_eq!(refused(&[&key[..], &[0]].concat()), Some(length(key.len() + 1)));
+    let mut damaged = key.clone();
+    damaged[params.public_key_bytes() + 32..][..7].fill(0xff);
+    let what = "the switching key";
+    assert!(matches!(refused(&damaged), Some(LatticeError::Residue { what: w, at: 0, .. }) if w == what));
+    let plain = params.with_switch(None);
+    assert!(matches!(Server::new(plain, &key), Err(LatticeError::Length { what: "the public key", .. })));
 }
 
 /// Bytes and one thread's time on both sides. `cargo test --release lattice::tests::cost -- --ignored --nocapture`.
