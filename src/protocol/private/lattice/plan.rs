@@ -13,8 +13,8 @@
 //! Answers can be switched ([`switch`](super::switch)) if tiles are of one pixel and c is a multiple of the rank r, up
 //! to which it is filled; whether they are is chosen node by node, r and the key's levels for the whole network.
 //!
-//! U·D is at least the multiply-adds over N, so the sum of both grows with the square root of batch · weights · N:
-//! a batch costs less than its samples.
+//! Of a dense layer U·D is at least the multiply-adds over N (of a convolution, over N times its kernel's area), so
+//! the sum of both grows with the square root of batch · weights / N: a batch costs less than its samples.
 
 use std::array;
 use std::collections::BTreeMap;
