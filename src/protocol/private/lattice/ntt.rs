@@ -102,7 +102,9 @@ impl Prime {
 
     /// The integer of least magnitude in the class.
     pub(super) fn centre(self, a: u64) -> i64 {
-        if a > self.p / 2 { a.wrapping_sub(self.p) as i64 } else { a as i64 }
+        // All ones where a is above p/2; no branch, as a may be secret.
+        let over = (self.p / 2).wrapping_sub(a) as i64 >> 63;
+        (a as i64) - (self.p as i64 & over)
     }
 
     /// ⌊2^(63 + bits)/p⌋.
@@ -228,6 +230,9 @@ mod tests {
         #[test]
         fn residues_of_any_integer_are_the_divisions(v in any::<u128>(), s in any::<i64>()) {
             prop_assert_eq!(P.reduce(v), (v % u128::from(P.p)) as u64);
+            let (residue, half) = (P.signed(s), P.p as i64 / 2);
+            prop_assert_eq!(P.signed(P.centre(residue)), residue);
+            prop_assert!((-half..=half).contains(&P.centre(residue)));
             prop_assert_eq!(i128::from(P.signed(s)), i128::from(s).rem_euclid(i128::from(P.p)));
             prop_assert_eq!(P.small(s >> 7), P.signed(s >> 7));
         }

@@ -39,8 +39,9 @@
 //! the client's key and coins of its own: whatever it sends, a client could have made of an answer that is not switched. So it gives
 //! nothing away, whatever key the client sent.
 //!
-//! **The client's masks.** n = 2048 and log q′ ≤ 54 with a ternary secret and error σ ≈ 3.24 is 128 bits in the tables of the Homomorphic
-//! Encryption Security Standard. The key is L·r ring-LWE samples under s′, which is independent of s and of which nothing is
+//! **The client's masks.** n = 2048 and log q′ ≤ 54 with a ternary secret and error σ ≈ 3.24 is 128 bits, against classical attacks, in the
+//! 2018 tables of the Homomorphic Encryption Security Standard, with little to spare. Whoever had s′ had s and all masks, so where there is
+//! a switch it decides the level (s alone, at Q of 84 bits, is about 170 bits by the same estimate). The key is L·r ring-LWE samples under s′, which is independent of s and of which nothing is
 //! encrypted under any key: s is hidden by s′ first, then as without a switch. No circular security is assumed.
 
 use rand::CryptoRng;

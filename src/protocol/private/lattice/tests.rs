@@ -93,6 +93,15 @@ fn windows() -> impl Strategy<Value = Window> {
     })
 }
 
+#[test]
+fn node_too_wide_for_the_networks_switch_is_shared_without_one() {
+    let params = Params::new(26, 127, 109).unwrap().with_switch(Some(Switch::OFFERED[0]));
+    let dense = Linear::dense(60, 8, 0);
+    let plan = Plan::new(&params, &dense, 5).unwrap();
+    assert_eq!((plan.switch, plan.params().switch().is_some()), (None, true));
+    share_by(&plan, &dense, 5, 3);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
