@@ -196,6 +196,7 @@ const PRIMES: [Prime; 18] = {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
+    use super::super::ntt::{SMALL, Transform};
     use super::super::switch::SWITCHED;
     use super::*;
 
@@ -216,6 +217,26 @@ mod tests {
             assert_eq!(params.coefficient_bits(), bits);
             assert!(params.modulus() < 1 << 109 && params.modulus() > 1 << (bits - 1));
             assert_eq!(params.modulus() % (1 << 32), 1);
+        }
+    }
+
+    #[test]
+    fn products_of_polynomials_are_those_of_another_library() {
+        let moduli = PRIMES.iter().chain([&CARRIER]).map(|prime| (*prime, N));
+        for (prime, size) in moduli.chain([(SWITCHED, SMALL), (CARRIER, SMALL)]) {
+            let theirs = fhe_math::zq::Modulus::new(prime.p).unwrap();
+            let [mut a, mut b] =
+                [3, 5].map(|g| (0..size as u64).map(|i| prime.power(g, i + 9)).collect::<Vec<_>>());
+            let [mut x, mut y] = [a.clone(), b.clone()];
+            let ours = Transform::new(prime, size);
+            [&mut a, &mut b].into_iter().for_each(|v| ours.forward(v));
+            a.iter_mut().zip(&b).for_each(|(a, b)| *a = prime.reduce(u128::from(*a) * u128::from(*b)));
+            ours.inverse(&mut a);
+            let transform = fhe_math::ntt::NttOperator::new(&theirs, size).unwrap();
+            [&mut x, &mut y].into_iter().for_each(|v| transform.forward(v));
+            theirs.mul_vec(&mut x, &y);
+            transform.backward(&mut x);
+            assert_eq!(a, x, "{} at {size}", prime.p);
         }
     }
 
