@@ -11,7 +11,6 @@ use rand::rngs::SysRng;
 use serin_circuits::codec::Digest;
 use serin_circuits::graph::Graph;
 use serin_circuits::tensor::Tensor;
-use zeroize::Zeroizing;
 
 use super::clamp::Party;
 use super::cost::{Ledger, Watch};
@@ -21,7 +20,7 @@ use super::offline::{Keys, supply};
 use super::online;
 use super::plan::{Blueprint, Plan};
 use super::pool::{Label, Pool, PoolError};
-use super::wire::{self, KEPT, PLANNER, PREPARE, Prepare, SETUP, SPEND, Setup, Spend, TERMS, TERMS_BYTES};
+use super::wire::{self, KEPT, PREPARE, Prepare, SETUP, SPEND, Setup, Spend, TERMS, TERMS_BYTES};
 use crate::net::Channel;
 
 /// Where a client's lots come from.
@@ -46,6 +45,8 @@ pub struct Asker {
     /// Outlines are the graph's; the bound on the weights comes with the keys.
     outline: Arc<Blueprint>,
     keys: Option<(Keys, Arc<Blueprint>)>,
+    /// The outline under the bound last met, of keys or a lot of the pool.
+    blueprint: Option<(u32, Arc<Blueprint>)>,
     /// Positions foreseen.
     expected: usize,
     /// An error ended the conversation.
@@ -67,6 +68,7 @@ impl Asker {
             lots,
             outline,
             keys: None,
+            blueprint: None,
             expected: 0,
             broken: false,
             progress: None,
@@ -192,9 +194,7 @@ impl Asker {
         let lot = self.draw(channel, positions, true)?;
         wire::receive(channel, KEPT, "word that the lot is kept", 0)?;
         let Some(pool) = self.pool() else { return Err(PrivateError::NoPool) };
-        let bound = lot.plan.max_weight().to_le_bytes();
-        let body = Zeroizing::new([&[PLANNER][..], &bound, &lot.encode()].concat());
-        pool.deposit(&self.label(&lot.id, positions), &body)?;
+        pool.deposit(&self.label(&lot.id, positions), &lot.encode())?;
         Ok(())
     }
 
@@ -227,8 +227,16 @@ impl Asker {
         Ok((keys, blueprint))
     }
 
-    fn under(&self, bound: u32) -> Result<Arc<Blueprint>, PrivateError> {
-        Ok(Arc::new(Blueprint::clone(&self.outline).under(bound.max(1))?))
+    /// The layout under a bound on the weights; the last one is kept, as choosing its parameters takes time.
+    fn under(&mut self, bound: u32) -> Result<Arc<Blueprint>, PrivateError> {
+        match &self.blueprint {
+            Some((of, blueprint)) if *of == bound => Ok(blueprint.clone()),
+            _ => {
+                let blueprint = Arc::new(Blueprint::clone(&self.outline).under(bound.max(1))?);
+                self.blueprint = Some((bound, blueprint.clone()));
+                Ok(blueprint)
+            }
+        }
     }
 
     /// The smallest lot that holds so many positions, else the largest there is.
@@ -244,14 +252,8 @@ impl Asker {
                 body => break (*label, body?),
             }
         };
-        let damaged = || PrivateError::NoLot(hex::encode(&label.id[..8]));
-        let (planner, body) = body.split_first().ok_or_else(damaged)?;
-        if *planner != PLANNER {
-            return Err(PrivateError::Planner { theirs: *planner });
-        }
-        let (bound, bytes) = body.split_first_chunk().ok_or_else(damaged)?;
-        let plan = Arc::new(self.under(u32::from_le_bytes(*bound))?.plan(label.positions as usize)?);
-        Lot::decode(label.id, plan, Party::Client, bytes).map(Some).ok_or_else(damaged)
+        let plan = |bound| Ok(Arc::new(self.under(bound)?.plan(label.positions as usize)?));
+        Lot::decode(label.id, Party::Client, &body, plan).map(Some)
     }
 
     /// This model's lots, smallest first.

@@ -68,8 +68,8 @@ pub enum PrivateError {
         most: usize,
     },
     /// More lots are held than allowed.
-    #[error("{0} lots are prepared and not yet spent, as many as are held; spend one first")]
-    TooMany(usize),
+    #[error("a lot is prepared and not yet spent, and no more are held; spend it first")]
+    TooMany,
     /// No folder to keep lots in.
     #[error("this end keeps no lots beyond a conversation; start it with a pool to do so")]
     NoPool,
@@ -112,7 +112,7 @@ impl PrivateError {
         match self {
             Self::Unfit(_)
             | Self::NoLot(_)
-            | Self::TooMany(_)
+            | Self::TooMany
             | Self::NoKeys
             | Self::Size { .. }
             | Self::Planner { .. } => Some(self.to_string()),
@@ -148,7 +148,7 @@ impl PrivateError {
             | Self::Planner { .. }
             | Self::Broken
             | Self::Size { .. }
-            | Self::TooMany(_)
+            | Self::TooMany
             | Self::NoPool
             | Self::Dry { .. }
             | Self::Pool(_)

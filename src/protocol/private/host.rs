@@ -6,13 +6,11 @@
 //! The client is trusted to follow the protocol (it learns no more than the answers if it does); lengths, residues and checks of
 //! transfers are held to all the same.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serin_circuits::codec::Digest;
 use serin_circuits::graph::Graph;
 use serin_circuits::weights::Weights;
-use zeroize::Zeroizing;
 
 use super::clamp::Party;
 use super::cost::{Ledger, Watch};
@@ -22,7 +20,7 @@ use super::offline::Keys;
 use super::online;
 use super::plan::{Blueprint, Plan};
 use super::pool::{Label, Pool};
-use super::wire::{KEPT, PLANNER, PREPARE, Prepare, SETUP, Setup, Spend, TERMS};
+use super::wire::{KEPT, PREPARE, Prepare, SETUP, Setup, Spend, TERMS};
 use crate::net::{Channel, Step};
 
 /// Who holds the weights that are computed with in private.
@@ -65,7 +63,8 @@ pub(crate) struct Keeper<'a> {
     blueprint: &'a Arc<Blueprint>,
     most: usize,
     keys: Option<Keys>,
-    held: HashMap<LotId, Lot>,
+    /// Prepared in this conversation, and not yet spent.
+    held: Option<Lot>,
     ledger: Ledger,
 }
 
@@ -73,7 +72,7 @@ impl<'a> Keeper<'a> {
     /// With lots of at most `most` positions; none if the holder does not compute in private.
     pub(crate) fn new(holder: &'a dyn Holder, graph: &'a Graph, most: usize) -> Option<Self> {
         let blueprint = holder.blueprint().filter(|_| most > 0)?;
-        let (keys, held, ledger) = (None, HashMap::new(), Ledger::new(graph));
+        let (keys, held, ledger) = (None, None, Ledger::new(graph));
         Some(Self { holder, graph, blueprint, most, keys, held, ledger })
     }
 
@@ -107,34 +106,29 @@ impl<'a> Keeper<'a> {
         if wanted.keep && pool.is_none() {
             return Err(PrivateError::NoPool);
         }
-        if self.held.len() >= MOST_HELD {
-            return Err(PrivateError::TooMany(self.held.len()));
+        if self.held.is_some() {
+            return Err(PrivateError::TooMany);
         }
         let keys = self.keys.as_mut().ok_or(PrivateError::NoKeys)?;
         let weights = self.holder.weights(&wanted.id);
         let lot = keys.prepare(channel, &plan, wanted.id, Some(weights), &mut self.ledger)?;
         match pool {
             Some(pool) => {
-                let body = Zeroizing::new([&[PLANNER][..], &lot.encode()].concat());
-                pool.deposit(&self.label(&wanted.id, wanted.positions), &body)?;
+                pool.deposit(&self.label(&wanted.id, wanted.positions), &lot.encode())?;
                 channel.send(KEPT, &[])?;
             }
-            None => drop(self.held.insert(wanted.id, lot)),
+            None => self.held = Some(lot),
         }
         Ok(())
     }
 
     fn spend(&mut self, channel: &mut dyn Channel, wanted: &Spend) -> Result<(), PrivateError> {
-        let lot = match (self.held.remove(&wanted.id), self.holder.pool()) {
+        let lot = match (self.held.take_if(|lot| lot.id == wanted.id), self.holder.pool()) {
             (Some(lot), _) => lot,
             (None, Some(pool)) => {
                 let plan = self.plan(wanted.positions)?;
                 let bytes = pool.withdraw(&self.label(&wanted.id, wanted.positions))?;
-                let (planner, bytes) = bytes.split_first().ok_or_else(|| no_lot(&wanted.id))?;
-                if *planner != PLANNER {
-                    return Err(PrivateError::Planner { theirs: *planner });
-                }
-                Lot::decode(wanted.id, plan, Party::Server, bytes).ok_or_else(|| no_lot(&wanted.id))?
+                Lot::decode(wanted.id, Party::Server, &bytes, |_| Ok(plan))?
             }
             (None, None) => return Err(PrivateError::NoPool),
         };
@@ -154,10 +148,3 @@ impl<'a> Keeper<'a> {
         Label { id: *id, model: self.holder.model(), positions: positions as u32, party: Party::Server }
     }
 }
-
-fn no_lot(id: &LotId) -> PrivateError {
-    PrivateError::NoLot(hex::encode(&id[..8]))
-}
-
-/// Lots of one conversation that are prepared and not yet spent.
-const MOST_HELD: usize = 1;

@@ -14,7 +14,9 @@ use zeroize::Zeroizing;
 
 use super::bits::{self, Packer, Unpacker};
 use super::clamp::{Material, Party};
+use super::error::PrivateError;
 use super::plan::Plan;
+use super::wire::PLANNER;
 
 /// A lot's name: drawn by the client, known to both ends.
 pub type LotId = [u8; 32];
@@ -43,7 +45,7 @@ impl Lot {
         self.plan.positions()
     }
 
-    /// Bytes of [`Lot::encode`].
+    /// Bytes of its nodes.
     fn bytes(&self) -> usize {
         let node = |node: usize| {
             let steps = self.plan.roundings(node).into_iter();
@@ -58,9 +60,11 @@ impl Lot {
         (0..self.plan.nodes()).map(node).sum()
     }
 
-    /// All of it but name and plan.
+    /// All of it but its name and party: the planner's version u8, the bound on the weights u32, then node by node.
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(self.bytes()));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(1 + 4 + self.bytes()));
+        bytes.push(PLANNER);
+        bytes.extend_from_slice(&self.plan.max_weight().to_le_bytes());
         for (node, product) in self.products.iter().enumerate() {
             let ring = self.plan.product(node).map_or(0, |plan| plan.params().ring_bits());
             let mut put = |values: &[u32]| {
@@ -81,8 +85,26 @@ impl Lot {
         bytes
     }
 
-    /// Reads what [`Lot::encode`] wrote; `None` if it is of another plan or party.
-    pub(super) fn decode(id: LotId, plan: Arc<Plan>, party: Party, mut bytes: &[u8]) -> Option<Self> {
+    /// Reads what [`Lot::encode`] wrote; `plan` makes the plan for a bound on the weights.
+    ///
+    /// # Errors
+    /// [`PrivateError::Planner`] if it is of another release, [`PrivateError::NoLot`] if it is of another plan or party, and those of `plan`.
+    pub(super) fn decode(
+        id: LotId,
+        party: Party,
+        bytes: &[u8],
+        plan: impl FnOnce(u32) -> Result<Arc<Plan>, PrivateError>,
+    ) -> Result<Self, PrivateError> {
+        let other = || PrivateError::NoLot(hex::encode(&id[..8]));
+        let (planner, bytes) = bytes.split_first().ok_or_else(other)?;
+        if *planner != PLANNER {
+            return Err(PrivateError::Planner { theirs: *planner });
+        }
+        let (bound, bytes) = bytes.split_first_chunk().ok_or_else(other)?;
+        Self::decode_nodes(id, plan(u32::from_le_bytes(*bound))?, party, bytes).ok_or_else(other)
+    }
+
+    fn decode_nodes(id: LotId, plan: Arc<Plan>, party: Party, mut bytes: &[u8]) -> Option<Self> {
         let (mut products, mut roundings) = (Vec::new(), Vec::new());
         for node in 0..plan.nodes() {
             products.push(match plan.product(node) {

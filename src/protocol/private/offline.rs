@@ -71,19 +71,19 @@ impl Keys {
         ledger: &mut Ledger,
     ) -> Result<Lot, PrivateError> {
         let mut watch = Watch::start(channel);
-        let linears = (0..plan.nodes()).filter(|node| plan.product(*node).is_some()).collect::<Vec<_>>();
+        let linears = (0..plan.nodes()).filter_map(|node| Some((node, plan.product(node)?)));
         let mut products: Vec<Option<Product>> = (0..plan.nodes()).map(|_| None).collect();
         match &self.key {
             Key::None => {}
             Key::Client(key) => {
-                let mut drawn = Vec::with_capacity(linears.len());
-                for (node, product) in linears.iter().filter_map(|node| Some((node, plan.product(*node)?))) {
+                let mut drawn = Vec::new();
+                for (node, product) in linears {
                     let ring = product.params().ring_bits();
                     let masks = (0..product.inputs()).map(|_| self.rng.next_u32() & low(ring) as u32);
                     let masks = Zeroizing::new(masks.collect::<Vec<_>>());
                     channel.send(MASKS, &key.ask(product, &masks, &mut self.rng)?)?;
-                    drawn.push((*node, product, masks));
-                    ledger.book(Phase::Offline, *node, watch.lap(channel));
+                    drawn.push((node, product, masks));
+                    ledger.book(Phase::Offline, node, watch.lap(channel));
                 }
                 for (node, product, masks) in drawn {
                     let body = wire::receive(channel, PRODUCTS, "products", product.bytes_down())?;
@@ -93,14 +93,14 @@ impl Keys {
                 }
             }
             Key::Server(key) => {
-                let mut queries = Vec::with_capacity(linears.len());
-                for (node, product) in linears.iter().filter_map(|node| Some((node, plan.product(*node)?))) {
+                let mut queries = Vec::new();
+                for (node, product) in linears {
                     queries.push((
-                        *node,
+                        node,
                         product,
                         wire::receive(channel, MASKS, "masks", product.bytes_up())?,
                     ));
-                    ledger.book(Phase::Offline, *node, watch.lap(channel));
+                    ledger.book(Phase::Offline, node, watch.lap(channel));
                 }
                 let tensors = weights.map(Weights::tensors).unwrap_or_default();
                 for ((node, product, query), tensor) in queries.into_iter().zip(tensors) {
